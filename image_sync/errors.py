@@ -1,0 +1,289 @@
+"""Everything that can go wrong, as one tree of exceptions and one closed list of kinds.
+
+::
+
+    ImageSyncError
+    ├── ConfigError        the configuration or the command line is wrong; carries every problem
+    ├── RegistryError      a registry refused, failed or could not be reached
+    ├── EngineError        a copying engine failed or could not be used
+    └── CopyError          a copy arrived wrong, or could not be committed
+
+A class says what a caller can do about it; an `ErrorKind` says what went wrong. The table `TRAITS`
+is the only place that knows, for each kind, whether another attempt may help, whether another
+engine may, whose turn it is, and the hint for people. Retry policy, report and metrics read it.
+
+Not here: turning errors into exit codes and text (`cli/`), and recognising them on the wire
+(`registry/errors.py`) or in a tool's output (`engines/`).
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Side(StrEnum):
+    """Which of the two registries of one image is meant."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+
+class ErrorKind(StrEnum):
+    """What went wrong; the closed list behind `error_kind` in report, logs and metrics."""
+
+    NOT_FOUND = "not_found"
+    UNAUTHORIZED = "unauthorized"
+    DENIED = "denied"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    NETWORK = "network"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    BAD_CONTENT = "bad_content"
+    TRUNCATED = "truncated"
+    BLOB_MISSING = "blob_missing"
+    REFUSED_BY_TARGET = "refused_by_target"
+    TARGET_FULL = "target_full"
+    NO_PLATFORM = "no_platform"
+    UNSUPPORTED = "unsupported"
+    UNSAFE = "unsafe"
+    CONFIG = "config"
+    TOOL = "tool"
+    INTERRUPTED = "interrupted"
+    INTERNAL = "internal"
+
+
+class Turn(StrEnum):
+    """Who has to act before the same operation can succeed."""
+
+    TIME = "time"  # nobody: it may pass by itself
+    REGISTRY = "registry"  # whoever runs the registry named in the error
+    OPERATOR = "operator"  # whoever runs image-sync: configuration, credentials, disk
+    US = "us"  # image-sync itself has a bug
+
+
+class Traits(NamedTuple):
+    """What follows from an `ErrorKind`."""
+
+    retryable: bool  # another attempt at the same image in this pass may help
+    next_engine: bool  # another engine may succeed where this one failed
+    turn: Turn
+    hint: str
+
+
+TRAITS: dict[ErrorKind, Traits] = {
+    ErrorKind.NOT_FOUND: Traits(
+        False, False, Turn.OPERATOR, "check the repository and tag; the cached tag stays"
+    ),
+    ErrorKind.UNAUTHORIZED: Traits(
+        False,
+        False,
+        Turn.OPERATOR,
+        "add credentials for this registry to a docker config file, or check those it has",
+    ),
+    ErrorKind.DENIED: Traits(
+        False, False, Turn.OPERATOR, "these credentials lack the permission; ask for it"
+    ),
+    ErrorKind.RATE_LIMITED: Traits(
+        False, False, Turn.TIME, "the registry limits us; it is left alone until it says"
+    ),
+    ErrorKind.UNAVAILABLE: Traits(
+        True, False, Turn.REGISTRY, "the registry has a fault; see its own logs"
+    ),
+    ErrorKind.NETWORK: Traits(
+        True, False, Turn.REGISTRY, "check name, port, firewall and that the registry is running"
+    ),
+    ErrorKind.TIMEOUT: Traits(
+        True, False, Turn.TIME, "slow registry or large image: raise settings.pull_timeout_secs"
+    ),
+    ErrorKind.TLS: Traits(
+        False,
+        False,
+        Turn.OPERATOR,
+        "set registries.<host>.ca_file, or plain_http if it speaks no TLS",
+    ),
+    ErrorKind.BAD_CONTENT: Traits(
+        False, False, Turn.REGISTRY, "the registry serves bytes that do not match their digest"
+    ),
+    ErrorKind.TRUNCATED: Traits(True, False, Turn.TIME, "the connection broke in the middle"),
+    ErrorKind.BLOB_MISSING: Traits(
+        True, False, Turn.REGISTRY, "the image is incomplete at that registry"
+    ),
+    ErrorKind.REFUSED_BY_TARGET: Traits(
+        False, False, Turn.OPERATOR, "the cache does not take this kind of manifest"
+    ),
+    ErrorKind.TARGET_FULL: Traits(
+        False, False, Turn.OPERATOR, "the cache has no space left: free or add some"
+    ),
+    ErrorKind.NO_PLATFORM: Traits(
+        False, False, Turn.OPERATOR, "set images[].platform to one that the image has"
+    ),
+    ErrorKind.UNSUPPORTED: Traits(
+        False, True, Turn.OPERATOR, "no engine at hand can do this; see the reason above"
+    ),
+    ErrorKind.UNSAFE: Traits(
+        False,
+        False,
+        Turn.REGISTRY,
+        "refused for safety; registries.<host>.redirect_hosts and realm_hosts name exceptions",
+    ),
+    ErrorKind.CONFIG: Traits(False, False, Turn.OPERATOR, "correct the configuration"),
+    ErrorKind.TOOL: Traits(
+        True, True, Turn.OPERATOR, "install or update the tool, or set settings.preferred_tool"
+    ),
+    ErrorKind.INTERRUPTED: Traits(False, False, Turn.TIME, "the next pass takes it up again"),
+    ErrorKind.INTERNAL: Traits(
+        False, False, Turn.US, "this is a bug in image-sync: please report it"
+    ),
+}
+"""Source of the rows: the fault classes T, A, L, P, C and X of docs/design.md, section Errors."""
+
+
+class ImageSyncError(Exception):
+    """Base of every error that image-sync raises on purpose.
+
+    Attributes:
+        message: One line for people, without the hint; control characters are the caller's to
+            escape before they get here.
+        kind: What went wrong.
+    """
+
+    def __init__(self, message: str, kind: ErrorKind) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return TRAITS[self.kind].hint
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with the configuration.
+
+    Attributes:
+        message: What was found, what is expected, and a suggestion where there is one.
+        where: `file:line:column`, the name of an environment variable or flag, or empty.
+        path: The key, as in `images[3].tag`; empty where no key is meant.
+    """
+
+    message: str
+    where: str = ""
+    path: str = ""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.path, self.message) if part)
+
+
+class ConfigError(ImageSyncError):
+    """The configuration or the command line is wrong; the operator must change it (exit 2)."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)), ErrorKind.CONFIG)
+
+
+class RegistryError(ImageSyncError):
+    """A registry refused, failed, lied or could not be reached.
+
+    Attributes:
+        side: Source or target.
+        method: HTTP method of the request that failed.
+        url: Its URL without query and user information; empty when no request was made.
+        status: HTTP status of the answer, None when there was none.
+        codes: The registry's own error codes, such as `MANIFEST_UNKNOWN`.
+        retry_after: Seconds until the host may be asked again, where it is paused.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only facts
+        self,
+        message: str,
+        kind: ErrorKind,
+        *,
+        side: Side,
+        method: str = "",
+        url: str = "",
+        status: int | None = None,
+        codes: tuple[str, ...] = (),
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, kind)
+        self.side = side
+        self.method = method
+        self.url = url
+        self.status = status
+        self.codes = codes
+        self.retry_after = retry_after
+        self._hint = hint
+
+    @property
+    def hint(self) -> str:
+        """What to do about it: the specific advice where there is one."""
+        return self._hint or super().hint
+
+    def __str__(self) -> str:
+        request = f"{self.method} {self.url}".strip()
+        answer = " ".join((*([str(self.status)] if self.status else ()), *self.codes))
+        parts = (f"{self.side}: {self.message}", request, answer)
+        return " | ".join(part for part in parts if part)
+
+
+class EngineError(ImageSyncError):
+    """An engine could not be used, or failed.
+
+    Attributes:
+        engine: Its name.
+        argv: The command that ran, redacted; empty if none was started.
+        exit_code: The program's exit code, negative for a signal, None if it never ended by itself.
+        stderr_tail: The end of what it printed: escaped, redacted, bounded.
+        side: The registry the failure speaks of, where the text says so.
+        progressed: True if bytes were still moving when the deadline struck.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        kind: ErrorKind,
+        *,
+        engine: str,
+        argv: tuple[str, ...] = (),
+        exit_code: int | None = None,
+        stderr_tail: str = "",
+        side: Side | None = None,
+        progressed: bool = False,
+    ) -> None:
+        super().__init__(message, kind)
+        self.engine = engine
+        self.argv = argv
+        self.exit_code = exit_code
+        self.stderr_tail = stderr_tail
+        self.side = side
+        self.progressed = progressed
+
+
+class CopyError(ImageSyncError):
+    """What arrived in the cache is not what was asked for, or the tag could not be moved.
+
+    Attributes:
+        operation: What was being done: `verify` or `commit`.
+        side: Where the fault lies.
+    """
+
+    def __init__(self, message: str, kind: ErrorKind, *, operation: str, side: Side) -> None:
+        super().__init__(message, kind)
+        self.operation = operation
+        self.side = side
+
+    def __str__(self) -> str:
+        return f"{self.side}: {self.operation}: {self.message}"
+
+
+def side_of(error: ImageSyncError) -> Side | None:
+    """The registry that an error speaks of, None if it speaks of neither."""
+    match error:
+        case RegistryError(side=side) | EngineError(side=side) | CopyError(side=side):
+            return side
+        case _:
+            return None

@@ -1,0 +1,198 @@
+"""What happens, as frozen values: the only thing that doing tells to watching.
+
+Layers above take `emit: Emit` and call it at the moment something happened; it never blocks and
+never raises. Logs, metrics, progress and report subscribe. Nothing here carries a secret, and
+nothing here decides anything.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from image_sync.errors import ErrorKind, Side
+from image_sync.model import Action, ImageSpec, SyncResult
+from image_sync.oci import Digest, Reference
+
+
+class PassStarted(msgspec.Struct, frozen=True, tag=True):
+    """A pass over some images begins."""
+
+    pass_id: str
+    images: int
+    dry_run: bool
+
+
+class PassFinished(msgspec.Struct, frozen=True, tag=True):
+    """A pass is over.
+
+    Attributes:
+        counts: Images by action.
+        deferred: How many of the skipped were deferred.
+        duration: Seconds.
+    """
+
+    pass_id: str
+    counts: dict[Action, int]
+    deferred: int
+    bytes_copied: int
+    duration: float
+    interrupted: bool
+
+
+class CopyStarted(msgspec.Struct, frozen=True, tag=True):
+    """An engine begins to copy one image."""
+
+    spec: ImageSpec
+    engine: str
+    digest: Digest
+    attempt: int  # from 1
+
+
+class CopyProgress(msgspec.Struct, frozen=True, tag=True):
+    """A copy moved bytes; at most once a second per copy."""
+
+    spec: ImageSpec
+    engine: str
+    bytes_moved: int  # since the copy began
+
+
+class AttemptFailed(msgspec.Struct, frozen=True, tag=True):
+    """One attempt at an image failed and another follows.
+
+    Attributes:
+        retry_in: Seconds until the next attempt.
+    """
+
+    spec: ImageSpec
+    attempt: int  # from 1
+    error: str
+    error_kind: ErrorKind
+    retry_in: float
+
+
+class EngineSkipped(msgspec.Struct, frozen=True, tag=True):
+    """A preferred engine was passed over for another."""
+
+    spec: ImageSpec
+    engine: str
+    chosen: str
+    why: str
+
+
+class TagMoved(msgspec.Struct, frozen=True, tag=True):
+    """A tag of the cache moved; only ever after everything under it was verified."""
+
+    spec: ImageSpec
+    reference: Reference
+    old: Digest | None
+    new: Digest
+
+
+class ImageFinished(msgspec.Struct, frozen=True, tag=True):
+    """An image has its result for this pass."""
+
+    result: SyncResult
+
+
+class RequestFinished(msgspec.Struct, frozen=True, tag=True):
+    """A registry answered a request, or did not.
+
+    Attributes:
+        host: Canonical host.
+        status: HTTP status, None when no answer came.
+        duration: Seconds until the headers of the answer.
+        tries: Which try of the request this was, from 1.
+    """
+
+    side: Side
+    host: str
+    method: str
+    path: str  # without query
+    status: int | None
+    duration: float
+    tries: int
+
+
+class HostPaused(msgspec.Struct, frozen=True, tag=True):
+    """A registry asked to be left alone.
+
+    Attributes:
+        seconds: How long.
+        pulls_only: True if only manifest and blob GETs pause (a used-up pull quota).
+        why: The registry's words, escaped.
+    """
+
+    host: str
+    seconds: float
+    pulls_only: bool
+    why: str
+
+
+class PullQuota(msgspec.Struct, frozen=True, tag=True):
+    """A registry told how many pulls are left; sent when the number changes."""
+
+    host: str
+    limit: int
+    remaining: int
+
+
+class CircuitOpened(msgspec.Struct, frozen=True, tag=True):
+    """A registry failed for several repositories in a row: it is asked again after a while."""
+
+    host: str
+    seconds: float
+
+
+class PlainHttpUsed(msgspec.Struct, frozen=True, tag=True):
+    """A registry that need not prove itself answered without TLS; sent once per host.
+
+    Attributes:
+        credentials: True if credentials travel in clear because of it.
+    """
+
+    host: str
+    credentials: bool
+
+
+class CredentialsFound(msgspec.Struct, frozen=True, tag=True):
+    """Credentials for a registry were found; sent once per host and file.
+
+    Attributes:
+        where: The file, and the helper program where one answered.
+    """
+
+    host: str
+    where: str
+
+
+class Warned(msgspec.Struct, frozen=True, tag=True):
+    """Something an operator should know and that stops nothing.
+
+    Attributes:
+        subject: What it is about: `ledger`, `credentials`, `engine` and the like.
+        message: One line, with what to do.
+    """
+
+    subject: str
+    message: str
+
+
+Event = (
+    PassStarted
+    | PassFinished
+    | CopyStarted
+    | CopyProgress
+    | AttemptFailed
+    | EngineSkipped
+    | TagMoved
+    | ImageFinished
+    | RequestFinished
+    | HostPaused
+    | PullQuota
+    | CircuitOpened
+    | PlainHttpUsed
+    | CredentialsFound
+    | Warned
+)
+
+Emit = Callable[[Event], None]
