@@ -1,0 +1,47 @@
+# Everything a developer runs. Each target sets up what it needs first.
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup venv tools test check format run bench constraints
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+setup: venv tools ## make .venv and .tools
+
+venv:
+	@tests/tools/venv.sh
+
+tools: venv
+	@tests/tools/install.sh
+
+test: setup ## set up, check, and run all tests; ARGS="..." goes to pytest
+	@$(MAKE) --no-print-directory check
+	$(VENV)/python -m pytest $(ARGS)
+
+check: venv ## format, lint, types, import contracts
+	$(VENV)/ruff format --check
+	$(VENV)/ruff check
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+
+format: venv ## rewrite the code in the project's format
+	$(VENV)/ruff format
+	$(VENV)/ruff check --fix
+
+run: venv ## one pass over CONFIG=FILE; ARGS="..." goes to image-sync
+	@test -n "$(CONFIG)" || { echo "make run CONFIG=image-sync.yaml" >&2; exit 2; }
+	@$(VENV)/image-sync --once --config "$(CONFIG)" $(ARGS)
+
+bench: setup ## print figures of speed and memory; ARGS="..." goes to the benchmark
+	@$(VENV)/python -m tests.bench $(ARGS)
+
+# Newest versions that pyproject.toml allows, tried in an environment of their own.
+constraints: ## renew constraints.txt
+	@rm -rf .tools/constraints && python3 -m venv .tools/constraints
+	@.tools/constraints/bin/pip install --quiet --upgrade pip
+	@.tools/constraints/bin/pip install --quiet --editable . --group dev hatchling editables
+	@{ sed '/^#/!d' constraints.txt; \
+	   .tools/constraints/bin/pip freeze --all --exclude-editable | grep -v '^setuptools=='; \
+	 } > .tools/constraints.txt && mv .tools/constraints.txt constraints.txt
+	@rm -rf .tools/constraints
