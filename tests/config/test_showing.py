@@ -1,0 +1,55 @@
+"""The configuration in force is shown with the origin of every value."""
+
+from image_sync import config
+from tests.config.support import loaded, with_images
+
+_TEXT = """\
+cache_registry: zot.svc:5000
+images:
+  - quay.io/a/b:1.20
+  - source: a/c
+    tags: [1, "x\\u202ey"]
+settings:
+  proxy: http://bob:hunter2@proxy:3128
+registries:
+  quay.io: {concurrency: 3, realm_hosts: [sso.x]}
+"""
+
+
+def test_every_value_has_its_origin() -> None:
+    """File with line and column, variable, flag or default."""
+    result = loaded(
+        _TEXT,
+        {"IMAGE_SYNC_SETTINGS__CONCURRENCY": "4"},
+        [config.Override("settings.ledger", "none", "--no-ledger")],
+    )
+    rows = {row.path: (row.value, row.origin) for row in config.rows(result)}
+    assert rows["cache_registry"] == ('"zot.svc:5000"', "<stdin>:1:17")
+    assert rows["images[0].tag"] == ('"1.20"', "<stdin>:3:5")
+    assert rows["images[1].source"] == ('"a/c"', "<stdin>:4:13")
+    assert rows["settings.concurrency"] == ("4", "IMAGE_SYNC_SETTINGS__CONCURRENCY")
+    assert rows["settings.ledger"] == ('"none"', "--no-ledger")
+    assert rows["settings.pull_timeout_secs"] == ("300", "default")
+    assert rows["registries.quay.io.realm_hosts"] == ('["sso.x"]', "<stdin>:9:42")
+    assert "settings.pass_timeout_secs" not in rows
+
+
+def test_no_credentials_and_no_control_characters_are_shown() -> None:
+    """What is wrong with a value is no reason to print it."""
+    text = config.show(loaded(_TEXT))
+    assert "hunter2" not in text
+    assert 'proxy: "http://***@proxy:3128"  # <stdin>:7:10' in text
+    assert "\u202e" not in text
+
+
+def test_the_text_has_an_order_and_a_shape_people_know() -> None:
+    """Keys in the order of the schema, one value a line."""
+    text = config.show(loaded(with_images("a/b:1", "{source: a/c, tags: [1, 2]}")))
+    assert text.splitlines()[:6] == [
+        'cache_registry: "zot.svc:5000"  # <stdin>:1:17',
+        "images:",
+        '  - source: "a/b"  # <stdin>:3:5',
+        '    tag: "1"  # <stdin>:3:5',
+        '  - source: "a/c"  # <stdin>:4:14',
+        '    tags: ["1", "2"]  # <stdin>:4:25',
+    ]
