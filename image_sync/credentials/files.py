@@ -1,0 +1,96 @@
+"""Docker config files on disk: where they are, and their content as of now."""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from image_sync.credentials.dockerconfig import MAX_FILE, BrokenFile, DockerConfig, parse_config
+
+_NAMES = ("config.json", ".dockerconfigjson")
+"""What the file is called in $DOCKER_CONFIG: docker's name, and the one Kubernetes gives a Secret
+of type kubernetes.io/dockerconfigjson."""
+
+
+class Place(NamedTuple):
+    """Where a file may be."""
+
+    path: Path
+    configured: bool = False  # the configuration names it
+    expected: bool = False  # it should be there
+
+
+def default_places(environ: Mapping[str, str]) -> tuple[Place, ...]:
+    """Where docker and podman keep their files, in the order in which they count."""
+    places = []
+    if folder := environ.get("DOCKER_CONFIG"):
+        places += [Place(_in_folder(Path(folder)), expected=True)]
+    if file := environ.get("REGISTRY_AUTH_FILE"):
+        places += [Place(Path(file), expected=True)]
+    if home := environ.get("HOME"):
+        places += [Place(Path(home) / ".docker" / "config.json")]
+    return tuple(places)
+
+
+def _in_folder(folder: Path) -> Path:
+    return next((folder / name for name in _NAMES if (folder / name).exists()), folder / _NAMES[0])
+
+
+class _Loaded(NamedTuple):
+    stamp: tuple[int, int, int] | None  # mtime in ns, size, inode; None: not there
+    config: DockerConfig | None
+    problem: str | None
+
+
+class Files:
+    """Parsed files, read again when they changed."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[Path, _Loaded] = {}
+
+    def get(self, path: Path, *, again: bool = False) -> _Loaded:
+        """A file as it is now; where it broke since, its last good content with the problem.
+
+        Args:
+            path: Of the file.
+            again: True to read it even if it looks unchanged.
+        """
+        known = self._loaded.get(path)
+        stamp = _stamp(path)
+        if known is not None and known.stamp == stamp and not again:
+            return known
+        try:
+            loaded = _Loaded(stamp, parse_config(_read(path)), None)
+        except FileNotFoundError:
+            loaded = _Loaded(stamp, None, "there is no such file")
+        except OSError as error:
+            loaded = _Loaded(stamp, _last(known), f"it cannot be read: {error.strerror}")
+        except BrokenFile as error:
+            loaded = _Loaded(stamp, _last(known), str(error))
+        self._loaded[path] = loaded
+        return loaded
+
+
+def _last(known: _Loaded | None) -> DockerConfig | None:
+    return known.config if known else None
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def _read(path: Path) -> bytes:
+    # Non-blocking: a FIFO in the place of a file must not hang the event loop.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BrokenFile("it is not a file; name config.json or .dockerconfigjson itself")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_FILE + 1)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,17 @@
+"""HTTP out: transport, addresses, limits, pauses, deadlines. Nothing else imports httpx or aiohttp.
+
+What belongs here is true of every request to a registry, whatever it means. Authorization, tokens,
+retries and the meaning of statuses belong in `registry/`. Importing this costs a tenth of a second:
+only what sends requests does.
+"""
+
+import image_sync.http.lean  # noqa: F401 - before httpx is first imported
+
+# isort: split
+from image_sync.http.client import Http
+from image_sync.http.clock import Clock
+from image_sync.http.deadlines import Deadlines
+from image_sync.http.message import Request, Response
+from image_sync.http.quota import Quota
+
+__all__ = ["Clock", "Deadlines", "Http", "Quota", "Request", "Response"]
