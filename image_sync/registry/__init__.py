@@ -1,0 +1,21 @@
+"""The OCI distribution API from a client's side.
+
+What belongs here: requests, tokens, and judging whether an answer is what was asked for. What does
+not: sockets, limits and deadlines (`http/`), where credentials come from (`credentials/`), and what
+to do with an answer (`sync/`).
+"""
+
+from image_sync.registry.auth import Authenticator
+from image_sync.registry.client import ManifestHead, RegistryClient
+from image_sync.registry.credentials import Credentials
+from image_sync.registry.tags import list_tags
+from image_sync.registry.upload import push_blob
+
+__all__ = [
+    "Authenticator",
+    "Credentials",
+    "ManifestHead",
+    "RegistryClient",
+    "list_tags",
+    "push_blob",
+]

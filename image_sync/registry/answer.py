@@ -1,0 +1,86 @@
+"""One answer of a registry, read whole, and the errors that it can mean."""
+
+from collections.abc import Mapping
+
+from image_sync.errors import ErrorKind, RegistryError
+from image_sync.http import Response
+from image_sync.http.redirects import redact
+from image_sync.model import Endpoint
+from image_sync.oci import Digest
+from image_sync.registry.errors import MAX_ERROR_BODY, Refusal, error_from
+
+_OK = 200
+
+
+class Answer:
+    """One answer of a registry, read whole.
+
+    Attributes:
+        url: The URL that answered, absolute and whole: relative references start from it. It can
+            carry signatures: `error` and `lie` leave its query out.
+        redirected: True if another origin answered than the one that was asked.
+        advice: What to do about a refusal, where more is known than the answer itself says.
+    """
+
+    __slots__ = ("_headers", "advice", "body", "method", "redirected", "status", "url")
+
+    def __init__(self, method: str, response: Response, body: bytes) -> None:
+        self.method = method
+        self.status = response.status
+        self.redirected = response.redirected
+        self.url = response.url
+        self.body = body
+        self.advice: str | None = None
+        self._headers: Mapping[str, str] = response.headers
+
+    @classmethod
+    async def read(cls, method: str, response: Response, limit: int) -> "Answer":
+        """An answer with its body, of which a refusal's is bounded by itself.
+
+        Args:
+            method: What was asked.
+            response: The answer, still open.
+            limit: Bytes of a good answer above which it is refused.
+
+        Raises:
+            RegistryError: The body is too long, or breaks off.
+        """
+        if method == "HEAD":
+            return cls(method, response, b"")
+        bound = limit if response.status == _OK else MAX_ERROR_BODY
+        return cls(method, response, await response.read(bound))
+
+    def header(self, name: str) -> str:
+        """A header field, its first line; empty if absent."""
+        return self._headers.get(name, "")
+
+    def header_lines(self, name: str) -> str:
+        """A list-valued header field, its lines joined (RFC 9110, section 5.3); empty if absent."""
+        wanted = name.lower()
+        return ", ".join(line for key, line in self._headers.items() if key.lower() == wanted)
+
+    @property
+    def digest(self) -> Digest | None:
+        """What the registry says the digest is (`Docker-Content-Digest`), None if it does not."""
+        try:
+            return Digest.parse(self.header("Docker-Content-Digest"))
+        except ValueError:
+            return None
+
+    def error(self, endpoint: Endpoint) -> RegistryError:
+        """The error that this answer means."""
+        refusal = Refusal(self.method, redact(self.url), self.status, self.body, self.advice)
+        return error_from(endpoint, refusal)
+
+    def lie(
+        self, endpoint: Endpoint, message: str, kind: ErrorKind = ErrorKind.BAD_CONTENT
+    ) -> RegistryError:
+        """The error for an answer whose content is not what it must be."""
+        return RegistryError(
+            message,
+            kind,
+            side=endpoint.side,
+            method=self.method,
+            url=redact(self.url),
+            status=self.status,
+        )

@@ -1,0 +1,56 @@
+"""Small pushes: a blob that is in memory, in one request after the session is opened.
+
+OCI distribution spec 1.1, section Pushing blobs, POST then PUT. Streams, chunks and mounts belong
+to an engine.
+"""
+
+from urllib.parse import urlsplit
+
+from image_sync.model import Endpoint
+from image_sync.oci import Digest
+from image_sync.registry.calls import request_to
+from image_sync.registry.client import RegistryClient
+from image_sync.registry.urls import join
+
+_CREATED, _ACCEPTED = 201, 202
+
+
+async def push_blob(client: RegistryClient, endpoint: Endpoint, content: bytes) -> Digest:
+    """Store a small blob, unless the repository has it.
+
+    Every try opens a session of its own: one that broke in the middle holds some of the bytes
+    already, and one that the registry lost is gone (fault row 44).
+
+    Raises:
+        RegistryError: The registry did not take it.
+    """
+    digest = Digest.of(content)
+
+    async def once(tries: int) -> None:
+        await _push(client, endpoint, content, digest, tries)
+
+    if await client.head_blob(endpoint, digest) is None:
+        await client.calls.retry(once)
+    return digest
+
+
+async def _push(
+    client: RegistryClient, endpoint: Endpoint, content: bytes, digest: Digest, tries: int
+) -> None:
+    sessions = f"/v2/{endpoint.repository.path}/blobs/uploads/"
+    request = request_to(endpoint, "POST", sessions, {}, b"")
+    opened = await client.calls.once(endpoint, request, tries=tries)
+    if opened.status == _CREATED:
+        return
+    if opened.status != _ACCEPTED:
+        raise opened.error(endpoint)
+    location = join(opened.url, opened.header("Location"))
+    if location is None:
+        raise opened.lie(endpoint, f"{endpoint.repository}: an upload without a usable Location")
+    joint = "&" if urlsplit(location).query else "?"
+    target = f"{location}{joint}digest={digest}"
+    headers = {"Content-Type": "application/octet-stream"}
+    request = request_to(endpoint, "PUT", target, headers, content)
+    closed = await client.calls.once(endpoint, request, tries=tries)
+    if closed.status != _CREATED:
+        raise closed.error(endpoint)
