@@ -1,0 +1,27 @@
+"""What copies: engines behind one protocol, and which of them does a copy.
+
+An engine copies one manifest by digest with everything below it, and never moves a tag. What is
+copied, when, and whether it arrived is decided elsewhere (`sync/`).
+"""
+
+from image_sync.engines.access import Access
+from image_sync.engines.base import Copied, CopyRequest, Credential, Credentials, Engine, Refusal
+from image_sync.engines.crane import Crane
+from image_sync.engines.select import Candidate, PassedOver, Selection, leads_on
+from image_sync.engines.skopeo import Skopeo
+
+__all__ = [
+    "Access",
+    "Candidate",
+    "Copied",
+    "CopyRequest",
+    "Crane",
+    "Credential",
+    "Credentials",
+    "Engine",
+    "PassedOver",
+    "Refusal",
+    "Selection",
+    "Skopeo",
+    "leads_on",
+]
