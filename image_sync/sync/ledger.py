@@ -1,0 +1,220 @@
+"""Remembered digest pairs: what X became under the wanted platforms.
+
+A pair is a fact that never changes, so the ledger is an optimisation: without it the answer is the
+same and costs one manifest GET. Where it is kept is `ledger_stores.py`'s business. Several
+instances may share a place: each reads all documents and writes its own.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+import msgspec
+
+from image_sync.errors import ErrorKind, ImageSyncError
+from image_sync.events import Emit, Warned
+from image_sync.model import ImageSpec
+from image_sync.oci import Digest
+
+VERSION = 1
+MAX_PAIRS = 50_000
+"""Pairs that are kept: 10,000 images with five digests each, 12 MB as a document."""
+_REFRESH_DAYS = 7
+"""A pair in use is written again after so many days, so that a document changes at most weekly."""
+_FORGET_DAYS = 30
+"""A pair unused for so many days is dropped: long enough for a list that is seldom run."""
+_DAMAGE = frozenset({ErrorKind.BAD_CONTENT, ErrorKind.UNSUPPORTED, ErrorKind.TRUNCATED})
+"""Kinds of failure that speak of one document, and not of the place."""
+
+
+class LedgerStore(Protocol):
+    """A place where documents are kept, each under a name; we write one of them."""
+
+    own: str
+
+    async def names(self) -> list[str]:
+        """The documents that are there, the own one first."""
+
+    async def read(self, name: str) -> bytes | None:
+        """A document; None if it is not there, or cannot come back."""
+
+    async def write(self, document: bytes) -> None:
+        """Replace the own document."""
+
+
+class Pair(msgspec.Struct, frozen=True, array_like=True):
+    """One remembered fact, and the day (since 1970-01-01 UTC) it was last used."""
+
+    source: str
+    platforms: str
+    source_digest: str
+    expected: str
+    day: int
+
+    @property
+    def key(self) -> "Key":
+        """What it is looked up by."""
+        return self.source, self.platforms, self.source_digest
+
+
+class _Document(msgspec.Struct):
+    version: int
+    pairs: list[Pair]
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+Key = tuple[str, str, str]
+Pairs = dict[Key, Pair]
+
+
+class Ledger:
+    """The pairs in memory; `load` once, `save` once a pass.
+
+    Args:
+        store: Where it is kept; None for nowhere.
+        emit: Told once if the store cannot be used as it should.
+        today: The day since 1970-01-01 UTC.
+    """
+
+    def __init__(self, store: LedgerStore | None, emit: Emit, today: Callable[[], int]) -> None:
+        self._store = store
+        self._emit = emit
+        self._today = today
+        self._others: Pairs = {}
+        self._own: Pairs = {}
+        self._changed = False
+        self._writable = store is not None
+        self._warned = False
+        self._loaded = anyio.Event()
+        if store is None:
+            self._loaded.set()
+
+    async def load(self) -> None:
+        """Read what is remembered; what cannot be read is as good as forgotten."""
+        try:
+            if self._store is not None:
+                await self._read(self._store)
+        finally:
+            self._loaded.set()
+
+    async def expected(self, spec: ImageSpec, source_digest: Digest) -> Digest | None:
+        """Y for X, if it is remembered; waits until the ledger is loaded."""
+        await self._loaded.wait()
+        key = _key(spec, source_digest)
+        pair = self._own.get(key) or self._others.get(key)
+        if pair is None:
+            return None
+        self._use(pair)
+        return Digest.parse(pair.expected)
+
+    def record(self, spec: ImageSpec, source_digest: Digest, expected: Digest) -> None:
+        """Remember that X became Y."""
+        self._use(Pair(*_key(spec, source_digest), str(expected), self._today()))
+
+    async def save(self) -> None:
+        """Write our own document if it changed; a ledger that cannot be written is no failure."""
+        oldest = self._today() - _FORGET_DAYS
+        kept = [pair for pair in self._own.values() if pair.day >= oldest]
+        changed = self._changed or len(kept) < len(self._own)
+        if self._store is None or not self._writable or not changed:
+            return
+        kept = sorted(kept, key=lambda pair: (-pair.day, pair.key))[:MAX_PAIRS]
+        document = _Document(VERSION, sorted(kept, key=lambda pair: pair.key))
+        try:
+            await self._store.write(msgspec.json.encode(document))
+        except ImageSyncError as error:
+            self._writable = False
+            self._warn(f"the ledger cannot be written: {error}")
+        self._own, self._changed = {pair.key: pair for pair in kept}, False
+
+    async def _read(self, store: LedgerStore) -> None:
+        try:
+            names = await store.names()
+            for name in names:
+                if len(self._own) + len(self._others) >= MAX_PAIRS:
+                    break
+                await self._read_one(store, name)
+        except ImageSyncError as error:
+            self._writable = False
+            self._warn(f"the ledger cannot be read: {error}")
+
+    async def _read_one(self, store: LedgerStore, name: str) -> None:
+        """Take over a document; a damaged one is left alone, and says nothing of the others.
+
+        Raises:
+            ImageSyncError: The place cannot be read.
+        """
+        own = name == store.own
+        try:
+            content = await store.read(name)
+            pairs = _decode(content) if content else {}
+        except (ImageSyncError, ValueError) as error:
+            if isinstance(error, ImageSyncError) and error.kind not in _DAMAGE:
+                raise
+            self._writable = self._writable and not own
+            self._warn(f"{name} in the ledger cannot be used: {error}")
+            return
+        if own:
+            self._own = pairs | self._own
+        else:
+            oldest = self._today() - _FORGET_DAYS
+            fresh = {key: pair for key, pair in pairs.items() if pair.day >= oldest}
+            self._others = fresh | self._others
+
+    def _use(self, pair: Pair) -> None:
+        """Keep a pair in our own document, under a day no older than the refresh interval."""
+        today = self._today()
+        own = self._own.get(pair.key)
+        recent = own is not None and today - _REFRESH_DAYS < own.day <= today
+        if own is None or own.expected != pair.expected or not recent:
+            self._own[pair.key] = msgspec.structs.replace(pair, day=today)
+            self._changed = True
+
+    def _warn(self, what: str) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        self._emit(
+            Warned(
+                "ledger",
+                f"{what}; going on without: images of which one platform is wanted may cost one "
+                "manifest GET each (settings.ledger chooses another place, or none)",
+            )
+        )
+
+
+def _key(spec: ImageSpec, source_digest: Digest) -> Key:
+    return str(spec.source.repository), str(spec.platforms), str(source_digest)
+
+
+def _decode(document: bytes) -> Pairs:
+    """The pairs of a document.
+
+    Raises:
+        ValueError: It is damaged, or from a newer version.
+    """
+    try:
+        version = msgspec.json.decode(document, type=_Version).version
+        if version != VERSION:
+            raise ValueError(f"it is of version {version}, and this image-sync knows {VERSION}")
+        pairs = msgspec.json.decode(document, type=_Document).pairs
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"it is damaged: {error}") from error
+    return {pair.key: pair for pair in map(_checked, pairs)}
+
+
+def _checked(pair: Pair) -> Pair:
+    """The same pair with valid digests, and with one object for each text that many pairs share.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    Digest.parse(pair.source_digest)
+    Digest.parse(pair.expected)
+    return msgspec.structs.replace(
+        pair, source=sys.intern(pair.source), platforms=sys.intern(pair.platforms)
+    )

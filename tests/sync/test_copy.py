@@ -1,0 +1,325 @@
+"""One attempt at an image: engines by script over real sockets, and what is believed of them."""
+
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from image_sync.engines import Copied, CopyRequest, Engine, Refusal, Selection
+from image_sync.errors import CopyError, EngineError, ErrorKind, RegistryError, Side
+from image_sync.events import CopyProgress, CopyStarted, EngineSkipped, Event, HostPaused, TagMoved
+from image_sync.http import Http
+from image_sync.model import (
+    Endpoint,
+    HostPolicy,
+    ImageSpec,
+    Reason,
+    Security,
+    SyncResult,
+    TlsPolicy,
+    Verdict,
+)
+from image_sync.oci import AllPlatforms, Digest
+from image_sync.registry import RegistryClient
+from image_sync.sync import Checker, Copier, Ledger, Limits, Pass, Reserves
+from image_sync.sync.check import Checked
+from image_sync.sync.copy import Deferred, Outcome
+from image_sync.sync.plan import Copy
+from tests.hostile import Fault, HostileRegistry
+from tests.hostile import Refusal as Refused
+from tests.sync.scene import (
+    SOURCE_REPOSITORY,
+    TARGET_REPOSITORY,
+    KnownHosts,
+    ScriptedEngine,
+    Unwilling,
+    copying,
+    failing,
+    lying,
+    make_spec,
+    transfer,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+class Bench:
+    """An image at the origin, an older one in the cache, and a Copier with some engines."""
+
+    def __init__(
+        self,
+        http: Http,
+        client: RegistryClient,
+        origin: HostileRegistry,
+        kept: HostileRegistry,
+        events: list[Event],
+    ) -> None:
+        self.http = http
+        self.client, self.origin, self.kept, self.events = client, origin, kept, events
+        self.new = origin.store.put_platforms(SOURCE_REPOSITORY, "1.0")
+        self.old = kept.store.put_image(TARGET_REPOSITORY, "1.0", layers=[b"old"])
+        self.spec = make_spec(source=origin.host, target=kept.host, platforms=AllPlatforms())
+        self.reserves = Reserves(http, {})
+
+    @property
+    def tagged(self) -> str | None:
+        return self.kept.store.tagged(TARGET_REPOSITORY, "1.0")
+
+    def copier(self, *engines: Engine) -> Copier:
+        return Copier(
+            self.client,
+            Selection(engines),
+            self.http,
+            self.reserves,
+            300.0,
+            self.events.append,
+        )
+
+    async def attempt(self, *engines: Engine) -> Outcome | Deferred:
+        expected = Digest.parse(self.new)
+        checked = Checked(self.spec, Copy(expected, Verdict.CHANGED), expected, None, 8)
+        return await self.copier(*engines).attempt(checked, expected, 1)
+
+    async def sweep(self, *engines: Engine, seconds: float | None = None) -> SyncResult:
+        ledger = Ledger(None, self.events.append, lambda: 20_000)
+        checker = Checker(self.client, ledger, self.reserves)
+        limits = Limits(concurrency=2, check_concurrency=4, timeout=seconds)
+        sweeping = Pass(
+            [self.spec],
+            checker,
+            self.copier(*engines),
+            limits,
+            self.events.append,
+            backoff=lambda _: 0.0,
+        )
+        [result] = await sweeping.run()
+        return result
+
+
+@pytest.fixture
+def bench(
+    http: Http,
+    client: RegistryClient,
+    origin: HostileRegistry,
+    kept: HostileRegistry,
+    events: list[Event],
+) -> Bench:
+    return Bench(http, client, origin, kept, events)
+
+
+async def test_what_an_engine_brought_is_verified_and_named(bench: Bench) -> None:
+    """Copied by digest, read back, and only then does the tag move."""
+    engine = ScriptedEngine("crane", copying(bench.origin, bench.kept))
+    assert await bench.attempt(engine) == Outcome("crane", 1_000, None)
+    assert bench.tagged == bench.new
+    [request] = engine.requests
+    assert (str(request.digest), request.repair, request.deadline) == (bench.new, False, 300.0)
+    assert request.source_security is request.target_security is Security.CLEAR
+    told = CopyStarted | CopyProgress | TagMoved
+    assert [type(event) for event in bench.events if isinstance(event, told)] == [
+        CopyStarted,
+        CopyProgress,
+        TagMoved,
+    ]
+
+
+async def test_an_image_that_is_in_the_cache_already_is_only_named(bench: Bench) -> None:
+    """No engine runs, and the source is not asked for anything."""
+    transfer(bench.origin, bench.kept, bench.new)
+    engine = ScriptedEngine("crane", lying)
+    outcome = await bench.attempt(engine)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.engine, outcome.bytes_copied) == (None, 0)
+    assert outcome.bytes_reused
+    assert bench.tagged == bench.new
+    assert engine.requests == []
+    assert bench.origin.requests == []
+
+
+async def test_a_tool_that_lies_never_moves_a_tag(bench: Bench) -> None:
+    """It reports success and pushed nothing; the error says whose word that was."""
+    with pytest.raises(CopyError, match=r"crane reported success, but .* is missing"):
+        await bench.attempt(ScriptedEngine("crane", lying))
+    assert bench.tagged == bench.old
+
+
+def losing(bench: Bench, what: str) -> Callable[[CopyRequest], Copied]:
+    """A script that copies and loses something on the way."""
+
+    def act(request: CopyRequest) -> Copied:
+        copied = copying(bench.origin, bench.kept)(request)
+        held = bench.kept.store.repository(TARGET_REPOSITORY)
+        lost = held.blobs if what == "blob" else held.manifests
+        wanted = bench.origin.store.repository(SOURCE_REPOSITORY)
+        names = wanted.blobs if what == "blob" else wanted.manifests
+        del lost[next(name for name in names if name != bench.new)]
+        return copied
+
+    return act
+
+
+@pytest.mark.parametrize("what", ["blob", "child"])
+async def test_a_tool_that_loses_something_never_moves_a_tag(bench: Bench, what: str) -> None:
+    """A blob or a child that is not there is found before the tag moves."""
+    with pytest.raises(CopyError, match="missing"):
+        await bench.attempt(ScriptedEngine("crane", losing(bench, what)))
+    assert bench.tagged == bench.old
+
+
+async def test_the_next_engine_fills_the_gaps_of_one_that_left_some(bench: Bench) -> None:
+    """And the change of engines is told, with its reason."""
+    first = ScriptedEngine("crane", losing(bench, "blob"))
+    second = ScriptedEngine("skopeo", copying(bench.origin, bench.kept))
+    outcome = await bench.attempt(first, second)
+    assert isinstance(outcome, Outcome)
+    assert outcome.engine == "skopeo"
+    assert bench.tagged == bench.new
+    [skipped] = [event for event in bench.events if isinstance(event, EngineSkipped)]
+    assert (skipped.engine, skipped.chosen) == ("crane", "skopeo")
+    assert "missing" in skipped.why
+
+
+@pytest.mark.parametrize("what", ["blob", "child"])
+async def test_a_damaged_image_is_copied_past_the_engines_short_cuts(
+    bench: Bench, what: str
+) -> None:
+    """The manifest is there and something below it is not: the engine is told to look closely."""
+    losing(bench, what)(_request(bench))
+    engine = ScriptedEngine("skopeo", copying(bench.origin, bench.kept))
+    await bench.attempt(engine)
+    assert [request.repair for request in engine.requests] == [True]
+    assert bench.tagged == bench.new
+
+
+def _request(bench: Bench) -> CopyRequest:
+    return CopyRequest(
+        source=bench.spec.source,
+        target=bench.spec.target,
+        digest=Digest.parse(bench.new),
+        source_security=Security.CLEAR,
+        target_security=Security.CLEAR,
+        deadline=1.0,
+    )
+
+
+async def test_an_engine_that_will_not_is_passed_over_and_that_is_told(bench: Bench) -> None:
+    """The preferred one is not installed."""
+    missing = Unwilling("crane", Refusal("it is not installed", ErrorKind.TOOL))
+    outcome = await bench.attempt(
+        missing, ScriptedEngine("skopeo", copying(bench.origin, bench.kept))
+    )
+    assert isinstance(outcome, Outcome)
+    assert outcome.engine == "skopeo"
+    [skipped] = [event for event in bench.events if isinstance(event, EngineSkipped)]
+    assert skipped == EngineSkipped(bench.spec, "crane", "skopeo", "it is not installed")
+
+
+async def test_a_failure_of_the_tools_own_leads_on_and_a_registrys_word_does_not(
+    bench: Bench,
+) -> None:
+    """A crash is tried with the next engine; a refusal is final."""
+    good = ScriptedEngine("skopeo", copying(bench.origin, bench.kept))
+    denied = EngineError("denied", ErrorKind.DENIED, engine="crane", side=Side.SOURCE)
+    with pytest.raises(EngineError, match="denied"):
+        await bench.attempt(ScriptedEngine("crane", failing(denied)), good)
+    assert good.requests == []
+    crashed = EngineError("it crashed", ErrorKind.TOOL, engine="crane")
+    await bench.attempt(ScriptedEngine("crane", failing(crashed)), good)
+    assert bench.tagged == bench.new
+    [skipped] = [event for event in bench.events if isinstance(event, EngineSkipped)]
+    assert skipped.why == "it crashed"
+
+
+@pytest.mark.parametrize("side", [Side.SOURCE, Side.TARGET, None])
+async def test_a_tools_429_pauses_the_host_for_everybody(bench: Bench, side: Side | None) -> None:
+    """The error says for how long; what is asked of that host next is refused at once."""
+    limited = EngineError("429", ErrorKind.RATE_LIMITED, engine="crane", side=side)
+    with pytest.raises(RegistryError) as caught:
+        await bench.attempt(ScriptedEngine("crane", failing(limited)))
+    host = bench.kept.host if side is Side.TARGET else bench.origin.host
+    assert caught.value.kind is ErrorKind.RATE_LIMITED
+    assert caught.value.retry_after
+    assert bench.http.paused(host)
+    assert [event.host for event in bench.events if isinstance(event, HostPaused)] == [host]
+    never = ScriptedEngine("crane", lying)
+    with pytest.raises(RegistryError):
+        await bench.attempt(never)
+    assert never.requests == []
+
+
+async def test_pulls_that_are_reserved_are_not_spent_but_what_is_there_is_named(
+    bench: Bench,
+) -> None:
+    """Naming what the cache holds costs no pull."""
+    hosts = KnownHosts({bench.origin.host: 10})
+    bench.reserves = Reserves(hosts, {bench.origin.host: HostPolicy(reserve_pulls=5)})
+    engine = ScriptedEngine("crane", lying)
+    assert await bench.attempt(engine) == Deferred()
+    assert engine.requests == []
+    transfer(bench.origin, bench.kept, bench.new)
+    assert isinstance(await bench.attempt(engine), Outcome)
+    assert bench.tagged == bench.new
+
+
+async def test_a_registry_that_was_not_asked_yet_is_asked_how_it_proves_itself(
+    bench: Bench,
+) -> None:
+    """A tool has to be told whether there is TLS; guessing would fail, or talk in clear."""
+    lenient = Endpoint(Side.SOURCE, bench.spec.source.repository, TlsPolicy.LENIENT)
+    bench.spec = _with_source(bench.spec, lenient)
+    engine = ScriptedEngine("crane", copying(bench.origin, bench.kept))
+    await bench.attempt(engine)
+    assert engine.requests[0].source_security is Security.CLEAR
+
+
+def _with_source(spec: ImageSpec, source: Endpoint) -> ImageSpec:
+    return ImageSpec(
+        image=spec.image,
+        tag=spec.tag,
+        source=source,
+        source_tag=spec.source_tag,
+        pin=spec.pin,
+        target=spec.target,
+        target_tag=spec.target_tag,
+        platforms=spec.platforms,
+    )
+
+
+async def test_a_pass_copies_what_changed_and_the_next_one_has_nothing_to_do(
+    bench: Bench,
+) -> None:
+    """End to end over sockets, but for the tool: pulled, then already cached."""
+    engine = ScriptedEngine("crane", copying(bench.origin, bench.kept))
+    first = await bench.sweep(engine)
+    assert (first.action, first.reason, first.engine) == ("pulled", Reason.CHANGED, "crane")
+    assert (str(first.cached_digest), str(first.expected_digest)) == (bench.old, bench.new)
+    second = await bench.sweep(engine)
+    assert second.action == "already_cached"
+    assert len(engine.requests) == 1
+
+
+async def test_a_lying_tool_fails_its_image_after_three_attempts(bench: Bench) -> None:
+    """The result says that the commit failed, not the copy: the tool saw no failure."""
+    result = await bench.sweep(ScriptedEngine("crane", lying))
+    assert (result.action, result.reason, result.attempts) == ("failed", Reason.COMMIT_FAILED, 3)
+    assert (result.error_kind, result.error_side) == (ErrorKind.BLOB_MISSING, Side.TARGET)
+    assert bench.tagged == bench.old
+
+
+async def test_a_blob_that_is_collected_before_the_tag_moves_is_pushed_once_more(
+    bench: Bench,
+) -> None:
+    """Fault row 53: the cache refuses the tag for want of a blob; the next attempt succeeds."""
+    bench.kept.inject(
+        Fault("PUT", "*/manifests/1.0", Refused(400, "MANIFEST_BLOB_UNKNOWN"), times=1)
+    )
+    result = await bench.sweep(ScriptedEngine("crane", copying(bench.origin, bench.kept)))
+    assert (result.action, result.attempts) == ("pulled", 2)
+
+
+async def test_a_tool_that_hangs_is_ended_with_the_pass(bench: Bench) -> None:
+    """The tag stays, and the image has a result."""
+    with anyio.fail_after(20):
+        result = await bench.sweep(ScriptedEngine("crane", lambda _: None), seconds=0.5)
+    assert (result.action, result.reason) == ("failed", Reason.PASS_TIMEOUT)
+    assert bench.tagged == bench.old
