@@ -1,0 +1,5 @@
+"""`python -m image_sync`."""
+
+from image_sync.cli import main
+
+main()

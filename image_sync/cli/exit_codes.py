@@ -1,0 +1,45 @@
+"""Exit codes, and which one a pass deserves. Pure.
+
+The first that applies: 130 or 143 interrupted; 2 usage or configuration; 4 nothing could be checked
+at the target; 1 an image failed, or the result could not be written; 3 drift, where it was asked
+for; 0. 70 is a bug of ours (sysexits.h, EX_SOFTWARE).
+"""
+
+from collections.abc import Sequence
+
+from image_sync.model import Action, SyncResult
+
+OK = 0
+FAILED = 1
+USAGE = 2
+DRIFT = 3
+TARGET_DOWN = 4
+BUG = 70
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_SIGNAL_BASE = 128
+
+
+def of_pass(
+    results: Sequence[SyncResult],
+    *,
+    signal: int | None,
+    skip_on_error: bool,
+    drift_matters: bool = False,
+) -> int:
+    """The exit code of a pass.
+
+    Args:
+        results: What came of each image.
+        signal: The signal that cut it short, None if it ran to its end.
+        skip_on_error: Whether failed images count (`settings.skip_on_error`).
+        drift_matters: Whether an image that is not up to date counts (`check --exit-code`).
+    """
+    if signal is not None:
+        return _SIGNAL_BASE + signal
+    if results and all(result.target_failed for result in results):
+        return TARGET_DOWN
+    if not skip_on_error and any(result.action is Action.FAILED for result in results):
+        return FAILED
+    if drift_matters and any(result.action is Action.SKIPPED for result in results):
+        return DRIFT
+    return OK

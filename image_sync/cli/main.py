@@ -1,0 +1,119 @@
+"""The entry point: the group of verbs, and the boundary where errors become text."""
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from image_sync.cli import exit_codes
+from image_sync.cli.check import check
+from image_sync.cli.completion import completion
+from image_sync.cli.config import config
+from image_sync.cli.run import run
+from image_sync.cli.streams import complain, open_missing
+from image_sync.cli.version import version
+from image_sync.errors import ConfigError, ImageSyncError
+
+_EXAMPLES = """\
+Examples:
+  image-sync --once --config images.yaml        one pass, report as JSON
+  image-sync --dry-run --config images.yaml     decide, copy nothing
+  image-sync check --config images.yaml         what is out of date
+  image-sync --once --cache localhost:5000 docker.io/library/nginx:1.27
+  image-sync config validate --config images.yaml
+"""
+
+
+class _Verbs(click.Group):
+    """A group in which everything that is not a verb belongs to `run`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default verb where none was given."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = [str(run.name), *args]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options of `run`, then the verbs."""
+        run.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Both ways to call it."""
+        formatter.write_usage(ctx.command_path, "[OPTIONS] [IMAGE]...")
+        formatter.write_usage(ctx.command_path, "VERB [OPTIONS] [ARGS]...", prefix="       ")
+
+    def format_epilog(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Examples, as they are."""
+        formatter.write_paragraph()
+        formatter.write(_EXAMPLES)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Keep container images fresh in a cache registry.
+
+    image-sync asks each source registry for a digest, compares it with what the cache holds, and
+    copies only what changed.
+    """
+
+
+for verb in (run, check, config, version, completion):
+    cli.add_command(verb)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    open_missing()
+    sys.exit(_guarded())
+
+
+def _guarded() -> int:
+    try:
+        result = cli.main(prog_name="image-sync", standalone_mode=False)
+    except click.ClickException as error:
+        return _refuse(error)
+    except ConfigError as error:
+        for problem in error.problems:
+            complain(f"error: {problem}")
+        return exit_codes.USAGE
+    except ImageSyncError as error:
+        complain(f"error: {error}\n  {error.hint}")
+        return exit_codes.FAILED
+    except (KeyboardInterrupt, click.Abort):
+        return exit_codes.INTERRUPTED
+    except OSError as error:
+        complain(f"error: {error}")
+        return exit_codes.FAILED
+    except Exception as error:  # noqa: BLE001 - the one place where nothing may pass
+        return _confess(error)
+    return result if isinstance(result, int) else exit_codes.OK
+
+
+def _refuse(error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    complain(f"error: {error.format_message()}")
+    if context is not None:
+        verb = context.command_path.removesuffix(f" {run.name}")  # which is called without its name
+        complain(f"try '{verb} --help'")
+    return exit_codes.USAGE
+
+
+def _confess(error: Exception) -> int:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    logging.getLogger("image_sync").debug("unexpected", exc_info=error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    complain(
+        f"error: this is a bug in image-sync: {type(error).__name__}: {error}{where}\n"
+        "  please report it, with the output of the same command with --log-level debug"
+    )
+    return exit_codes.BUG

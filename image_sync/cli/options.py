@@ -1,0 +1,146 @@
+"""Options that several verbs share, and what they make of the configuration."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import click
+import msgspec
+
+from image_sync import config
+from image_sync.cli.streams import is_terminal
+from image_sync.model import ImageSpec
+from image_sync.observe import configure
+
+Verb = TypeVar("Verb", bound=Callable[..., object])
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("text", "json")
+OUTPUTS = ("json", "table")
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verb works on.
+
+    Attributes:
+        resolved: The configuration.
+        specs: The images that `--image` and `--shard` leave.
+        shard: Which part of the configuration they are.
+    """
+
+    resolved: config.Resolved
+    specs: Sequence[ImageSpec]
+    shard: config.Shard
+
+
+def with_config(verb: Verb) -> Verb:
+    """`--config`."""
+    return click.option(
+        "-c",
+        "--config",
+        "location",
+        metavar="FILE",
+        help="Configuration: a file, a folder of *.yaml, or - for standard input.  [default: "
+        "$IMAGE_SYNC_CONFIG, ./image-sync.yaml, /etc/image-sync/config.yaml]",
+    )(verb)
+
+
+def with_scope(verb: Verb) -> Verb:
+    """Everything that chooses a configuration and images of it."""
+    for option in reversed(
+        (
+            click.argument("references", nargs=-1, metavar="[IMAGE]..."),
+            with_config,
+            click.option("--cache", metavar="HOST", help="Cache for images named as arguments."),
+            click.option(
+                "--image", "globs", multiple=True, metavar="GLOB", help="Only images that match."
+            ),
+            click.option("--shard", metavar="I/N", help="Only this shard of the images, from 0."),
+            click.option("--no-ledger", is_flag=True, help="Do not keep remembered digest pairs."),
+        )
+    ):
+        verb = option(verb)
+    return verb
+
+
+def with_output(verb: Verb) -> Verb:
+    """`--output` and the log options."""
+    for option in reversed(
+        (
+            click.option(
+                "-o",
+                "--output",
+                type=click.Choice(OUTPUTS),
+                help="Form of the report.  [default: table on a terminal, json otherwise]",
+            ),
+            click.option(
+                "--log-level",
+                type=click.Choice(LEVELS),
+                envvar="IMAGE_SYNC_LOG_LEVEL",
+                default="info",
+                show_default=True,
+                help="How much to log, on standard error.",
+            ),
+            click.option(
+                "--log-format",
+                type=click.Choice(FORMATS),
+                envvar="IMAGE_SYNC_LOG_FORMAT",
+                help="Form of the log.  [default: text on a terminal, json otherwise]",
+            ),
+        )
+    ):
+        verb = option(verb)
+    return verb
+
+
+def read_scope(
+    references: Sequence[str],
+    location: str | None,
+    cache: str | None,
+    globs: Sequence[str],
+    shard: str | None,
+    *,
+    no_ledger: bool,
+) -> Scope:
+    """The configuration that the options choose.
+
+    Raises:
+        ConfigError: It is wrong, or a glob matches nothing.
+        click.UsageError: Options contradict each other.
+    """
+    overrides = []
+    if cache:
+        overrides.append(config.Override("cache_registry", cache, "--cache"))
+    if no_ledger:
+        overrides.append(config.Override("settings.ledger", "none", "--no-ledger"))
+    if references and location:
+        raise click.UsageError("name images or --config, not both")
+    if references:
+        loaded = config.from_arguments(references, environ=os.environ, overrides=overrides)
+    else:
+        loaded = config.load(location, environ=os.environ, overrides=overrides)
+    mine = config.Shard.parse(shard) if shard else config.Shard(0, 1)
+    resolved = config.resolve(loaded, shards=mine.count)
+    _refuse_unfinished(resolved, named=bool(references))
+    specs = config.narrow(config.shard(resolved.specs, mine), globs)
+    return Scope(resolved=resolved, specs=specs, shard=mine)
+
+
+def _refuse_unfinished(resolved: config.Resolved, *, named: bool) -> None:
+    """Say what the configuration knows and this version does not do."""
+    if resolved.cache.embedded is not None:
+        raise click.UsageError(
+            "the embedded registry is not there yet: name a cache registry with "
+            + ("--cache HOST" if named else "cache_registry: HOST")
+        )
+    if resolved.settings.preferred_tool is config.Tool.BUILTIN:
+        raise click.UsageError(
+            "the builtin engine is not there yet: set settings.preferred_tool to crane or skopeo"
+        )
+
+
+def start_log(level: str, form: str | None) -> None:
+    """Log to standard error from now on."""
+    as_json = form == "json" if form else not is_terminal(sys.stderr)
+    configure(level, as_json=as_json, stream=sys.stderr or open(os.devnull, "w"))  # noqa: PTH123, SIM115

@@ -1,0 +1,203 @@
+"""The report of a pass: the JSON document whose fields existing users read, and a table for people.
+
+Field names are translated here, once. `image`, `tag`, `action`, `remote_digest`, `cached_digest`,
+`duration_ms`, `error`, `summary{pulled, already_cached, failed, total}`, `cache_registry` and
+`timestamp` are those of image-sync 0.1.1; everything else is an addition.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TextIO
+
+import msgspec
+
+from image_sync.model import Action, Reason, SyncResult
+from image_sync.oci import Digest
+
+_WIDE = 200
+"""Columns of a table that is not written to a terminal."""
+_SHORT_DIGEST = 12
+"""Hexadecimal digits of a digest that people compare; docker's short form."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One image in the report."""
+
+    image: str
+    tag: str
+    platform: str
+    target: str
+    action: str
+    reason: str
+    remote_digest: str | None
+    cached_digest: str | None
+    expected_digest: str | None
+    engine: str | None
+    bytes_copied: int | None
+    bytes_reused: int | None
+    cost_bytes: int | None
+    attempts: int
+    duration_ms: int
+    error: str | None
+    error_kind: str | None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The pass in numbers; `deferred` counts some of the skipped."""
+
+    pulled: int
+    already_cached: int
+    skipped: int
+    deferred: int
+    failed: int
+    total: int
+    bytes_copied: int
+    bytes_reused: int
+    duration_ms: int
+    dry_run: bool
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One pass, as it is printed."""
+
+    timestamp: str  # RFC 3339, UTC
+    cache_registry: str
+    summary: Summary
+    results: list[Row]
+
+
+def make_report(
+    results: Sequence[SyncResult],
+    *,
+    cache_registry: str,
+    began: datetime,
+    duration: float,
+    dry_run: bool,
+) -> Report:
+    """The report of a pass.
+
+    Args:
+        results: What came of each image.
+        cache_registry: As the configuration has it.
+        began: When the pass began, in UTC.
+        duration: Seconds it took.
+        dry_run: Whether nothing was to be copied.
+    """
+    actions = Counter(result.action for result in results)
+    summary = Summary(
+        pulled=actions[Action.PULLED],
+        already_cached=actions[Action.ALREADY_CACHED],
+        skipped=actions[Action.SKIPPED],
+        deferred=sum(result.reason is Reason.DEFERRED for result in results),
+        failed=actions[Action.FAILED],
+        total=len(results),
+        bytes_copied=sum(result.bytes_copied or 0 for result in results),
+        bytes_reused=sum(result.bytes_reused or 0 for result in results),
+        duration_ms=_milliseconds(duration),
+        dry_run=dry_run,
+    )
+    return Report(
+        timestamp=began.isoformat(),
+        cache_registry=cache_registry,
+        summary=summary,
+        results=[_row(result) for result in results],
+    )
+
+
+def as_json(report: Report) -> str:
+    """The report as one JSON document, indented."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
+
+
+def print_table(report: Report, stream: TextIO) -> None:
+    """Write the report for people: a line for each image, then the errors, then the numbers."""
+    from rich.console import Console  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("IMAGE", "ACTION", "REASON", "DIGEST", "SIZE", "TIME"):
+        table.add_column(title, overflow="fold", no_wrap=title != "IMAGE")
+    for row in report.results:
+        table.add_row(*_cells(row), style="red" if row.action == Action.FAILED else None)
+    width = None if stream.isatty() else _WIDE
+    console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+    if report.results:
+        console.print(table)
+    for row in report.results:
+        if row.error:
+            console.print(f"\n{_name(row)}", style="bold red", soft_wrap=True)
+            console.print(f"  {row.error}", soft_wrap=True)
+    if report.results:
+        console.print()
+    console.print(summary_line(report.summary), soft_wrap=True)
+
+
+def summary_line(summary: Summary) -> str:
+    """The numbers of a pass in one line."""
+    counts = (
+        f"{summary.pulled} pulled, {summary.already_cached} already cached, "
+        f"{summary.skipped} skipped, {summary.failed} failed"
+    )
+    moved = f", {human_bytes(summary.bytes_copied)} copied" if summary.bytes_copied else ""
+    dry = " (dry run: nothing was copied)" if summary.dry_run else ""
+    return f"{summary.total} images: {counts}{moved} in {summary.duration_ms / 1000:.1f} s{dry}"
+
+
+def human_bytes(count: int) -> str:
+    """A number of bytes for people, in decimal units as disks and networks count."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:  # noqa: PLR2004 - decimal units
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _row(result: SyncResult) -> Row:
+    spec = result.spec
+    return Row(
+        image=spec.image,
+        tag=spec.tag,
+        platform=str(spec.platforms),
+        target=str(spec.target_reference),
+        action=result.action,
+        reason=result.reason,
+        remote_digest=_text(result.remote_digest),
+        cached_digest=_text(result.cached_digest),
+        expected_digest=_text(result.expected_digest),
+        engine=result.engine,
+        bytes_copied=result.bytes_copied,
+        bytes_reused=result.bytes_reused,
+        cost_bytes=result.cost_bytes,
+        attempts=result.attempts,
+        duration_ms=_milliseconds(result.duration),
+        error=result.error,
+        error_kind=result.error_kind,
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    digest = row.expected_digest or row.remote_digest
+    size = row.bytes_copied if row.cost_bytes is None else row.cost_bytes
+    return (
+        _name(row),
+        row.action,
+        row.reason,
+        digest.partition(":")[2][:_SHORT_DIGEST] if digest else "-",
+        human_bytes(size) if size is not None else "-",
+        f"{row.duration_ms / 1000:.1f} s",
+    )
+
+
+def _name(row: Row) -> str:
+    separator = "@" if row.tag.startswith("sha256:") else ":"
+    return f"{row.image}{separator}{row.tag}"
+
+
+def _text(digest: Digest | None) -> str | None:
+    return str(digest) if digest else None
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,50 @@
+"""Verbs that need no registry."""
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from image_sync import config
+from image_sync.cli.main import cli
+
+
+def invoke(*arguments: str) -> Result:
+    """Run the command line in this process."""
+    return CliRunner().invoke(cli, arguments, prog_name="image-sync")
+
+
+def test_help_shows_the_options_of_a_pass_and_every_verb_with_examples() -> None:
+    """One screen tells how to use it."""
+    text = invoke("--help").output
+    for word in ("--once", "--dry-run", "--config", "check", "config", "Examples:", "--cache"):
+        assert word in text
+
+
+def test_version_is_that_of_the_package() -> None:
+    """There is one place for it, pyproject.toml."""
+    assert metadata.version("image-sync") in invoke("version").output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_gives_a_script(shell: str) -> None:
+    """For each shell that click knows."""
+    ended = invoke("completion", shell)
+    assert ended.exit_code == 0
+    assert "_IMAGE_SYNC_COMPLETE" in ended.output
+
+
+def test_the_schema_is_printed() -> None:
+    """As it is shipped."""
+    assert json.loads(invoke("config", "schema").output) == json.loads(config.schema_text())
+
+
+def test_show_says_where_each_value_comes_from(tmp_path: Path) -> None:
+    """A value of the file has its line, another is a default."""
+    file = tmp_path / "c.yaml"
+    file.write_text("cache_registry: c.example\nsettings: {concurrency: 7}\nimages: []\n")
+    text = invoke("config", "show", "-c", str(file)).output
+    assert f"{file}:2:" in text
+    assert "default" in text

@@ -1,0 +1,61 @@
+"""A source that no tool takes for local, and image-sync set up for it and the cache."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Program
+from tests.real.accounts import OPERATOR
+from tests.real.registries import distribution
+from tests.real.running import RunningRegistry, Serving
+from tests.real.tls import Authority
+from tests.real.tools import SKOPEOS, bin_directory
+
+# crane speaks plain HTTP to 127.0.0.1 whether told to or not, so that a source there is refused.
+SOURCE_ADDRESS = "127.0.0.3"
+
+# The tools by what they are called in the configuration, and the program that stands for each.
+TOOLS = {"crane": "crane", **dict.fromkeys(SKOPEOS, "skopeo")}
+
+
+@pytest.fixture
+def source(tmp_path: Path, authority: Authority) -> Iterator[RunningRegistry]:
+    """Distribution 3 on 127.0.0.3 with TLS, htpasswd (OPERATOR) and a recorder."""
+    serving = Serving(
+        address=SOURCE_ADDRESS, authority=authority, accounts=(OPERATOR,), record=True
+    )
+    with distribution(tmp_path / "source", serving) as registry:
+        yield registry
+
+
+@pytest.fixture(params=TOOLS)
+def tool(request: pytest.FixtureRequest) -> str:
+    """Each tool and version in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def program(tmp_path: Path, tool: str, source: RunningRegistry, cache: RunningRegistry) -> Program:
+    """image-sync that copies with one tool, trusts the source and has an account there."""
+    name = TOOLS[tool]
+    return set_up(tmp_path, source, cache, bin_directory(tmp_path / "bin", {name: tool}), name)
+
+
+@pytest.fixture
+def crane_program(tmp_path: Path, source: RunningRegistry, cache: RunningRegistry) -> Program:
+    """The same with crane alone, where the tool makes no difference."""
+    path = bin_directory(tmp_path / "bin", {"crane": "crane"})
+    return set_up(tmp_path, source, cache, path, "crane")
+
+
+def set_up(
+    directory: Path, source: RunningRegistry, cache: RunningRegistry, path: Path, preferred: str
+) -> Program:
+    """image-sync for a source and a cache, with the tools of a folder."""
+    program = Program(directory / "image-sync", cache.host, path)
+    program.settings["preferred_tool"] = preferred
+    program.trust(source)
+    program.log_in({source.host: OPERATOR})
+    return program

@@ -1,0 +1,132 @@
+"""A pass over real images, from a real registry to a real cache, by real tools."""
+
+from pathlib import Path
+
+from tests.e2e.conftest import set_up
+from tests.e2e.program import Program
+from tests.real import images
+from tests.real.content import index
+from tests.real.podman import pull
+from tests.real.running import RunningRegistry
+from tests.real.tools import bin_directory
+
+
+def test_every_kind_of_image_arrives_under_its_digest_and_is_then_left_alone(
+    tool: str,
+    program: Program,
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """The first pass copies with every byte the same, the second spends HEADs only."""
+    pushed = {
+        kind: source.push(f"team/{kind}", "1", build(programs, "one"))
+        for kind, build in images.KINDS.items()
+    }
+    for kind in pushed:
+        program.add(source, f"team/{kind}", "1", platform="all")
+    first = program.once()
+    assert first.code == 0, first.stderr
+    assert set(first.actions) == {"pulled"}
+    assert {kind: cache.api.digest_of(f"team/{kind}", "1") for kind in pushed} == pushed
+    source.recorder.clear()
+    second = program.once()
+    assert second.code == 0, second.stderr
+    assert set(second.actions) == {"already_cached"}
+    asked = [request.method for request in source.recorder.requests if request.status == 200]
+    assert asked == ["HEAD"] * len(pushed)
+
+
+def test_what_one_tool_cannot_copy_the_other_does(
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    """skopeo knows no nested index, which is a limit of its own: crane's turn, in one attempt."""
+    nested = index([images.multi_platform(programs), images.with_attestations(programs)])
+    digest = source.push("team/nested", "1", nested)
+    tools = bin_directory(tmp_path / "bin", {"crane": "crane", "skopeo": "skopeo-1.18"})
+    program = set_up(tmp_path, source, cache, tools, "skopeo")
+    program.add(source, "team/nested", "1", platform="all")
+    run = program.once()
+    assert (run.code, run.only.engine, run.only.attempts) == (0, "crane", 1), run.stderr
+    assert cache.api.digest_of("team/nested", "1") == digest
+
+
+def test_one_platform_of_an_image_is_cached_once_and_not_copied_again(
+    tool: str,
+    program: Program,
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """The digest of an index is never compared with that of its child."""
+    image = images.multi_platform(programs)
+    source.push("team/app", "1", image)
+    program.add(source, "team/app", "1", platform="linux/arm64")
+    assert program.once().actions == ["pulled"]
+    child = image.child("linux/arm64")
+    assert cache.api.digest_of("team/app", "1") == child.digest
+    source.recorder.clear()
+    second = program.once()
+    assert second.actions == ["already_cached"]
+    assert second.only.remote_digest == image.digest
+    assert second.only.expected_digest == second.only.cached_digest == child.digest
+    assert source.recorder.manifest_gets() == []
+
+
+def test_a_tag_that_moves_is_copied_and_no_other(
+    tool: str,
+    program: Program,
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """Only what changed upstream costs anything."""
+    for tag in ("1", "2", "3"):
+        source.push("team/app", tag, images.multi_platform(programs, label=tag))
+        program.add(source, "team/app", tag)
+    assert program.once().actions == ["pulled"] * 3
+    moved = images.multi_platform(programs, label="moved")
+    source.push("team/app", "2", moved)
+    source.recorder.clear()
+    again = program.once()
+    assert again.actions == ["already_cached", "pulled", "already_cached"]
+    assert again.report.results[1].reason == "changed"
+    assert cache.api.digest_of("team/app", "2") == moved.child("linux/amd64").digest
+    foreign = [request.path for request in source.recorder.manifest_gets()]
+    known = {moved.digest, *(child.digest for child in moved.children)}
+    assert all(path.rpartition("/")[2] in known for path in foreign)
+
+
+def test_a_tag_that_is_gone_upstream_fails_and_keeps_serving(
+    crane_program: Program,
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """Nothing is ever deleted from the cache (fault row 12)."""
+    digest = source.push("team/app", "1", images.single(programs))
+    crane_program.add(source, "team/app", "1")
+    assert crane_program.once().actions == ["pulled"]
+    source.api.delete_manifest("team/app", "1")
+    gone = crane_program.once()
+    assert gone.code == 1
+    assert (gone.only.action, gone.only.reason) == ("failed", "source_gone")
+    assert gone.only.error_kind == "not_found"
+    assert cache.api.digest_of("team/app", "1") == digest
+
+
+def test_what_was_cached_can_be_pulled(
+    crane_program: Program,
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """podman takes a cached image from the cache."""
+    image = images.multi_platform(programs)
+    source.push("team/app", "1", image)
+    crane_program.add(source, "team/app", "1")
+    assert crane_program.once().code == 0
+    assert pull(f"{cache.host}/team/app:1") == image.child("linux/amd64").digest

@@ -1,0 +1,80 @@
+"""What must not be loaded, is not: quick commands stay quick, and need no network library.
+
+Which package may import which is held by the contracts in pyproject.toml.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("httpx", "aiohttp", "starlette", "rich")
+"""What only running passes, serving pages and drawing tables need."""
+
+_PROBE = """
+import contextlib, io, runpy, sys
+
+sys.argv[:] = ["image-sync", *sys.argv[1:]]
+out, err = io.StringIO(), io.StringIO()
+code = 0
+with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    try:
+        runpy.run_module("image_sync", run_name="__main__", alter_sys=False)
+    except SystemExit as end:
+        code = end.code or 0
+loaded = sorted(name for name in sys.modules if name.partition(".")[0] in {heavy!r})
+print(code, *loaded)
+if code:
+    print(out.getvalue(), err.getvalue(), file=sys.stderr)
+"""
+"""Runs the console entry as `python -m image_sync` does; prints its exit code and what it loaded
+of the heavy modules."""
+
+CONFIGURATION = """\
+cache_registry: localhost:5000
+images:
+  - source: docker.io/library/nginx
+    tag: "1.27"
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--help"], id="help"),
+        pytest.param(["version"], id="version"),
+        pytest.param(["config", "validate", "--config", "image-sync.yaml"], id="config-validate"),
+    ],
+)
+def test_quick_commands_load_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    """Help, version and the check of a configuration work, and import none of HEAVY."""
+    (tmp_path / "image-sync.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-c", _PROBE.format(heavy=HEAVY), *arguments],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,  # seconds; takes a fraction of one
+        check=False,
+    )
+    assert ended.stdout.split() == ["0"], ended.stderr
+
+
+def test_the_probe_sees_what_is_loaded(tmp_path: Path) -> None:
+    """The test above can fail: an entry that imports a heavy module is found out."""
+    package = tmp_path / "image_sync"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "__main__.py").write_text("import httpx\n", encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-c", _PROBE.format(heavy=HEAVY)],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "httpx" in ended.stdout.split(), ended.stderr

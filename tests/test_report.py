@@ -1,0 +1,89 @@
+"""The report: what users of 0.1.1 read in it, and what people see."""
+
+import io
+import json
+from datetime import UTC, datetime
+
+from image_sync.errors import ErrorKind, Side
+from image_sync.model import Action, Reason, SyncResult, Verdict
+from image_sync.oci import Digest
+from image_sync.report import as_json, human_bytes, make_report, print_table
+from tests.cli.test_exit_codes import SPEC
+
+X, C = Digest.of(b"x"), Digest.of(b"c")
+BEGAN = datetime(2026, 11, 23, 16, 13, 47, 95070, UTC)
+
+PULLED = SyncResult(
+    spec=SPEC,
+    verdict=Verdict.CHANGED,
+    action=Action.PULLED,
+    reason=Reason.CHANGED,
+    remote_digest=X,
+    cached_digest=C,
+    expected_digest=X,
+    engine="crane",
+    bytes_copied=1_500_000,
+    attempts=1,
+    duration=0.0671,
+)
+FAILED = SyncResult(
+    spec=SPEC,
+    verdict=Verdict.UNKNOWN,
+    action=Action.FAILED,
+    reason=Reason.SOURCE_UNKNOWN,
+    error="source: it is down",
+    error_kind=ErrorKind.NETWORK,
+    error_side=Side.SOURCE,
+)
+
+
+def document() -> dict[str, object]:
+    """The JSON report of both."""
+    report = make_report(
+        [PULLED, FAILED], cache_registry="zot:5000", began=BEGAN, duration=1.2, dry_run=False
+    )
+    parsed: dict[str, object] = json.loads(as_json(report))
+    return parsed
+
+
+def test_every_field_of_0_1_1_is_there_with_its_meaning() -> None:
+    """Scripts that read the old report go on working."""
+    report = document()
+    assert report["timestamp"] == "2026-11-23T16:13:47.095070+00:00"
+    assert report["cache_registry"] == "zot:5000"
+    summary = report["summary"]
+    assert isinstance(summary, dict)
+    assert {key: summary[key] for key in ("pulled", "already_cached", "failed", "total")} == {
+        "pulled": 1,
+        "already_cached": 0,
+        "failed": 1,
+        "total": 2,
+    }
+    results = report["results"]
+    assert isinstance(results, list)
+    old = ("image", "tag", "action", "remote_digest", "cached_digest", "duration_ms", "error")
+    assert [[result[key] for key in old] for result in results] == [
+        ["a.example/a", "1", "pulled", str(X), str(C), 67, None],
+        ["a.example/a", "1", "failed", None, None, 0, "source: it is down"],
+    ]
+
+
+def test_the_table_shows_every_image_and_every_error() -> None:
+    """Nothing is cut off where the output is no terminal."""
+    report = make_report(
+        [PULLED, FAILED], cache_registry="zot:5000", began=BEGAN, duration=1.2, dry_run=False
+    )
+    stream = io.StringIO()
+    print_table(report, stream)
+    text = stream.getvalue()
+    assert "a.example/a:1" in text
+    assert X.hex[:12] in text
+    assert "1.5 MB" in text
+    assert "source: it is down" in text
+    assert "2 images: 1 pulled, 0 already cached, 0 skipped, 1 failed" in text
+
+
+def test_bytes_are_told_in_units_of_a_thousand() -> None:
+    """As disks and networks count."""
+    told = [human_bytes(count) for count in (0, 999, 1000, 1_500_000, 2 * 10**9, 3 * 10**12)]
+    assert told == ["0 B", "999 B", "1.0 kB", "1.5 MB", "2.0 GB", "3.0 TB"]
