@@ -1,0 +1,120 @@
+"""What was measured, as values, as a table and as JSON. Pure.
+
+Medians only: with a handful of rounds on a shared machine, nothing finer is worth printing.
+"""
+
+from collections.abc import Sequence
+from statistics import median
+
+import msgspec
+
+from tests.bench.contenders import Name
+from tests.bench.measure import Run
+from tests.bench.sample import Kind
+
+_MIB = 1024 * 1024
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One contender at one latency."""
+
+    contender: Name
+    latency_ms: float  # round trip
+    runs: tuple[Run, ...]
+
+    @property
+    def wall_seconds(self) -> float:
+        """Median over the rounds."""
+        return median(run.wall_seconds for run in self.runs)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Median over the rounds."""
+        return median(run.cpu_seconds for run in self.runs)
+
+    @property
+    def peak_rss_bytes(self) -> float | None:
+        """Median over the rounds that have it."""
+        peaks = [run.peak_rss_bytes for run in self.runs if run.peak_rss_bytes is not None]
+        return median(peaks) if peaks else None
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Peak RSS of image-sync with two lengths of the list."""
+
+    images: int
+    peak_rss_bytes: float
+    more_images: int
+    more_peak_rss_bytes: float
+
+    @property
+    def bytes_per_further_image(self) -> float:
+        """How much each image of the longer list adds."""
+        return (self.more_peak_rss_bytes - self.peak_rss_bytes) / self.more_images
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Everything one benchmark found."""
+
+    images: int
+    kind: Kind
+    rounds: int
+    cpus: int
+    versions: dict[str, str]
+    figures: tuple[Figure, ...]
+    memory: Memory | None = None
+
+
+def ratio(report: Report, figure: Figure) -> float | None:
+    """How many times as long as image-sync at the same latency; above 1 is slower than ours."""
+    for ours in report.figures:
+        if ours.contender is Name.IMAGE_SYNC and ours.latency_ms == figure.latency_ms:
+            return figure.wall_seconds / ours.wall_seconds
+    return None
+
+
+def as_table(report: Report) -> str:
+    """The figures for people, in Markdown."""
+    versions = "; ".join(f"{name} {version}" for name, version in report.versions.items())
+    lines = [
+        f"No-op pass over {report.images} tags, {report.kind} behind each; {versions}.",
+        f"Medians of {report.rounds} rounds, contenders in turn, after one round to warm up;",
+        f"{report.cpus} CPUs shared with registries and proxies. crane asks the source only.",
+        "Round trip 0 is without a proxy; otherwise both registries lie behind one that delays",
+        "each direction by half of it, TCP's handshake excepted.",
+        "",
+        "| round trip ms | contender | wall s | wall : ours | CPU s | peak RSS MiB |",
+        "|--:|---|--:|--:|--:|--:|",
+        *(_row(report, figure) for figure in report.figures),
+    ]
+    if report.memory is not None:
+        lines += ["", _memory_line(report.memory)]
+    return "\n".join(lines)
+
+
+def as_json(report: Report) -> bytes:
+    """The figures for programs: every run, not only medians."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2)
+
+
+def _row(report: Report, figure: Figure) -> str:
+    against = ratio(report, figure)
+    peak = figure.peak_rss_bytes
+    cells: Sequence[str] = (
+        f"{figure.latency_ms:g}",
+        figure.contender,
+        f"{figure.wall_seconds:.2f}",
+        "" if against is None else f"{against:.2f}",
+        f"{figure.cpu_seconds:.2f}",
+        "" if peak is None else f"{peak / _MIB:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _memory_line(memory: Memory) -> str:
+    return (
+        f"Peak RSS of image-sync: {memory.peak_rss_bytes / _MIB:.1f} MiB at {memory.images} "
+        f"images, {memory.more_peak_rss_bytes / _MIB:.1f} MiB at "
+        f"{memory.images + memory.more_images}: "
+        f"{memory.bytes_per_further_image:.0f} bytes for each further image."
+    )

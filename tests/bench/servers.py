@@ -1,0 +1,93 @@
+"""The programs a benchmark needs beside the contenders: registries and delay proxies.
+
+Each is a process of its own that ends with its `with` block, so that none shares an event loop
+with what is measured.
+"""
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_START_SECONDS = 20.0  # a registry listens within milliseconds; this is for a busy machine
+_STOP_SECONDS = 10.0  # after SIGTERM, before SIGKILL
+_LOOK_SECONDS = 0.05  # between two looks whether a registry answers
+
+
+class StartError(Exception):
+    """A server of the benchmark did not come up."""
+
+
+@contextmanager
+def distribution(program: Path, folder: Path, address: str) -> Iterator[str]:
+    """HOST:PORT of a CNCF distribution registry over a new folder, on plain HTTP."""
+    folder.mkdir()
+    host, log_file = f"{address}:{_free_port(address)}", folder / "log"
+    configuration = folder / "config.json"  # JSON is YAML too
+    configuration.write_text(
+        json.dumps(
+            {
+                "version": 0.1,
+                "log": {"level": "error", "accesslog": {"disabled": True}},
+                "storage": {"filesystem": {"rootdirectory": str(folder / "store")}},
+                "http": {"addr": host, "secret": "bench"},
+            }
+        )
+    )
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [program, "serve", configuration], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        with _ending(process):
+            if not _answers(host):
+                raise StartError(f"{program} did not start: {log_file.read_text()[-500:]}")
+            yield host
+
+
+@contextmanager
+def delayed(host: str, address: str, round_trip_ms: float) -> Iterator[str]:
+    """HOST:PORT of a proxy that lies that round trip before a server."""
+    command = [sys.executable, "-m", "tests.bench.proxy", address, host, str(round_trip_ms / 2)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    with _ending(process):
+        port = process.stdout.readline().decode().strip() if process.stdout else ""
+        if not port:
+            raise StartError("the delay proxy did not start; its error stands above")
+        yield f"{address}:{port}"
+
+
+@contextmanager
+def _ending(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    with process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _answers(host: str) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(host, timeout=_START_SECONDS)
+        try:
+            connection.request("GET", "/v2/")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except ConnectionError:
+            time.sleep(_LOOK_SECONDS)
+        finally:
+            connection.close()
+    return False
+
+
+def _free_port(address: str) -> int:
+    with socket.create_server((address, 0)) as listener:
+        return int(listener.getsockname()[1])
