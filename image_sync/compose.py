@@ -4,8 +4,8 @@ The only module between the configuration and everything that works without know
 every verb that talks to registries.
 """
 
+import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -97,16 +97,15 @@ async def sweep(
             cost=orders.cost,
         )
         sweeping = Pass(orders.specs, checker, copier, limits, emit)
-        results, signum = await _run(sweeping, ledger)
-        if not orders.dry_run:
-            with anyio.move_on_after(_SAVE_SECONDS):
-                await ledger.save()
+        results, signum = await _run(sweeping, ledger, remember=not orders.dry_run)
     duration = anyio.current_time() - clock
     emit(_finished(pass_id, results, duration, interrupted=signum is not None))
     return Swept(results=results, began=began, duration=duration, signal=signum)
 
 
-async def _run(sweeping: Pass, ledger: Ledger) -> tuple[list[SyncResult], int | None]:
+async def _run(
+    sweeping: Pass, ledger: Ledger, *, remember: bool
+) -> tuple[list[SyncResult], int | None]:
     """The results, and the signal that ended the pass; a second signal ends the process."""
     caught: list[int] = []
 
@@ -114,7 +113,9 @@ async def _run(sweeping: Pass, ledger: Ledger) -> tuple[list[SyncResult], int | 
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for signum in signals:
                 if caught:
-                    sys.exit(128 + signum)
+                    # No unwinding, which would wait for tools; they die with us by their
+                    # parent-death signal, and the next start sweeps their private folders.
+                    os._exit(128 + signum)
                 caught.append(signum)
                 sweeping.stop()
 
@@ -122,6 +123,9 @@ async def _run(sweeping: Pass, ledger: Ledger) -> tuple[list[SyncResult], int | 
         tasks.start_soon(watch_signals)
         tasks.start_soon(ledger.load)
         results = await sweeping.run()
+        if remember:
+            with anyio.move_on_after(_SAVE_SECONDS):
+                await ledger.save()
         tasks.cancel_scope.cancel()
     return results, caught[0] if caught else None
 

@@ -22,6 +22,7 @@ class Result(msgspec.Struct):
 
     image: str
     tag: str
+    target: str
     action: str
     reason: str
     remote_digest: str | None

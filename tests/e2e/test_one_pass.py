@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from tests.e2e.conftest import set_up
+from tests.e2e.conftest import SOURCE_ADDRESS, set_up
 from tests.e2e.program import Program
 from tests.real import images
+from tests.real.accounts import OPERATOR
 from tests.real.content import index
 from tests.real.podman import pull
-from tests.real.running import RunningRegistry
+from tests.real.registries import distribution
+from tests.real.running import RunningRegistry, Serving
+from tests.real.tls import Authority
 from tests.real.tools import bin_directory
 
 
@@ -130,3 +133,56 @@ def test_what_was_cached_can_be_pulled(
     crane_program.add(source, "team/app", "1")
     assert crane_program.once().code == 0
     assert pull(f"{cache.host}/team/app:1") == image.child("linux/amd64").digest
+
+
+def test_a_source_with_tokens_is_asked_for_one(
+    tmp_path: Path,
+    authority: Authority,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """Checks and crane both get in; an unchanged image costs one token and one HEAD."""
+    serving = Serving(
+        address=SOURCE_ADDRESS,
+        authority=authority,
+        accounts=(OPERATOR,),
+        token_auth=True,
+        record=True,
+    )
+    with distribution(tmp_path / "source", serving) as source:
+        digest = source.push("team/app", "1", images.single(programs))
+        path = bin_directory(tmp_path / "bin", {"crane": "crane"})
+        program = set_up(tmp_path, source, cache, path, "crane")
+        program.add(source, "team/app", "1")
+        first = program.once()
+        assert (first.code, first.actions) == (0, ["pulled"]), first.stderr
+        assert cache.api.digest_of("team/app", "1") == digest
+        source.tokens.clear()
+        source.recorder.clear()
+        assert program.once().actions == ["already_cached"]
+        assert len(source.tokens.requests) == 1
+        asked = source.recorder.matching(None, "/v2/")
+        assert [(request.method, request.status) for request in asked] == [
+            ("HEAD", 401),
+            ("HEAD", 200),
+        ]
+
+
+def test_images_named_as_arguments_need_no_file(
+    tmp_path: Path,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """The cache is named by --cache, settings by the environment."""
+    serving = Serving(address=SOURCE_ADDRESS)
+    with distribution(tmp_path / "source", serving) as source:
+        image = images.multi_platform(programs)
+        source.push("team/app", "1", image)
+        program = Program(
+            tmp_path / "empty", cache.host, bin_directory(tmp_path / "bin", {"crane": "crane"})
+        )
+        program.environment["IMAGE_SYNC_SETTINGS__SOURCE_TLS_VERIFY"] = "false"
+        run = program.run("--once", "--cache", cache.host, f"{source.host}/team/app:1")
+        assert (run.code, run.actions) == (0, ["pulled"]), run.stderr
+        kept = run.only.target.partition("/")[2].removesuffix(":1")
+        assert cache.api.digest_of(kept, "1") == image.child("linux/amd64").digest

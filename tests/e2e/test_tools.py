@@ -144,6 +144,27 @@ def test_a_signal_ends_a_pass_in_order(
     assert not [pid for pid in fake_tools.starts(path) if fake_tools.is_alive(pid)]
 
 
+def test_a_second_signal_ends_the_process_at_once(
+    tmp_path: Path,
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """No report, no waiting for a tool that will not end, no traceback, and no child left."""
+    source.push("team/app", "1", images.single(programs))
+    path = fake_tools.write_crane(tmp_path / "bin", fake_tools.HANGS)
+    program = set_up(tmp_path, source, cache, path, "crane")
+    program.add(source, "team/app", "1")
+    process = program.start("--once", "--config", str(program.config))
+    _wait_for_start(path)
+    process.send_signal(signal.SIGTERM)
+    signal.sigtimedwait([], 0.5)
+    run = finish(process, signal.SIGINT)
+    assert (run.code, run.stdout) == (128 + signal.SIGINT, "")
+    assert "Traceback" not in run.stderr
+    _wait_for_end(fake_tools.starts(path))
+
+
 def test_the_time_of_a_pass_is_bounded(
     tmp_path: Path,
     source: RunningRegistry,
