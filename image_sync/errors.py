@@ -10,7 +10,7 @@
 
 A class says what a caller can do about it; an `ErrorKind` says what went wrong. The table `TRAITS`
 is the only place that knows, for each kind, whether another attempt may help, whether another
-engine may, whose turn it is, and the hint for people. Retry policy, report and metrics read it.
+engine may, and the hint for people. Retry policy and report read it.
 
 Not here: turning errors into exit codes and text (`cli/`), and recognising them on the wire
 (`registry/errors.py`) or in a tool's output (`engines/`).
@@ -29,7 +29,7 @@ class Side(StrEnum):
 
 
 class ErrorKind(StrEnum):
-    """What went wrong; the closed list behind `error_kind` in report, logs and metrics."""
+    """What went wrong; the closed list behind `error_kind` in report and logs."""
 
     NOT_FOUND = "not_found"
     UNAUTHORIZED = "unauthorized"
@@ -53,90 +53,67 @@ class ErrorKind(StrEnum):
     INTERNAL = "internal"
 
 
-class Turn(StrEnum):
-    """Who has to act before the same operation can succeed."""
-
-    TIME = "time"  # nobody: it may pass by itself
-    REGISTRY = "registry"  # whoever runs the registry named in the error
-    OPERATOR = "operator"  # whoever runs image-sync: configuration, credentials, disk
-    US = "us"  # image-sync itself has a bug
-
-
 class Traits(NamedTuple):
     """What follows from an `ErrorKind`."""
 
     retryable: bool  # another attempt at the same image in this pass may help
     next_engine: bool  # another engine may succeed where this one failed
-    turn: Turn
     hint: str
 
 
 TRAITS: dict[ErrorKind, Traits] = {
-    ErrorKind.NOT_FOUND: Traits(
-        False, False, Turn.OPERATOR, "check the repository and tag; the cached tag stays"
-    ),
+    ErrorKind.NOT_FOUND: Traits(False, False, "check the repository and tag; the cached tag stays"),
     ErrorKind.UNAUTHORIZED: Traits(
         False,
         False,
-        Turn.OPERATOR,
         "add credentials for this registry to a docker config file, or check those it has",
     ),
-    ErrorKind.DENIED: Traits(
-        False, False, Turn.OPERATOR, "these credentials lack the permission; ask for it"
-    ),
+    ErrorKind.DENIED: Traits(False, False, "these credentials lack the permission; ask for it"),
     ErrorKind.RATE_LIMITED: Traits(
-        False, False, Turn.TIME, "the registry limits us; it is left alone until it says"
+        False, False, "the registry limits us; it is left alone until it says"
     ),
-    ErrorKind.UNAVAILABLE: Traits(
-        True, False, Turn.REGISTRY, "the registry has a fault; see its own logs"
-    ),
+    ErrorKind.UNAVAILABLE: Traits(True, False, "the registry has a fault; see its own logs"),
     ErrorKind.NETWORK: Traits(
-        True, False, Turn.REGISTRY, "check name, port, firewall and that the registry is running"
+        True, False, "check name, port, firewall and that the registry is running"
     ),
     ErrorKind.TIMEOUT: Traits(
-        True, False, Turn.TIME, "slow registry or large image: raise settings.pull_timeout_secs"
+        True,
+        False,
+        "the registry or the way to it is slow; for large images raise settings.pull_timeout_secs",
     ),
     ErrorKind.TLS: Traits(
         False,
         False,
-        Turn.OPERATOR,
         "set registries.<host>.ca_file, or plain_http if it speaks no TLS",
     ),
     ErrorKind.BAD_CONTENT: Traits(
-        False, False, Turn.REGISTRY, "the registry serves bytes that do not match their digest"
+        False,
+        False,
+        "what it serves is not what it should be: is it a registry, and is its storage sound?",
     ),
-    ErrorKind.TRUNCATED: Traits(True, False, Turn.TIME, "the connection broke in the middle"),
-    ErrorKind.BLOB_MISSING: Traits(
-        True, False, Turn.REGISTRY, "the image is incomplete at that registry"
-    ),
+    ErrorKind.TRUNCATED: Traits(True, False, "the connection broke in the middle"),
+    ErrorKind.BLOB_MISSING: Traits(True, False, "the image is incomplete at that registry"),
     ErrorKind.REFUSED_BY_TARGET: Traits(
-        False, False, Turn.OPERATOR, "the cache does not take this kind of manifest"
+        False, False, "the cache does not take this kind of manifest"
     ),
-    ErrorKind.TARGET_FULL: Traits(
-        False, False, Turn.OPERATOR, "the cache has no space left: free or add some"
-    ),
-    ErrorKind.NO_PLATFORM: Traits(
-        False, False, Turn.OPERATOR, "set images[].platform to one that the image has"
-    ),
+    ErrorKind.TARGET_FULL: Traits(False, False, "the cache has no space left: free or add some"),
+    ErrorKind.NO_PLATFORM: Traits(False, False, "set images[].platform to one that the image has"),
     ErrorKind.UNSUPPORTED: Traits(
-        False, True, Turn.OPERATOR, "no engine at hand can do this; see the reason above"
+        False, True, "no engine at hand can do this; see the reason above"
     ),
     ErrorKind.UNSAFE: Traits(
         False,
         False,
-        Turn.REGISTRY,
         "refused for safety; registries.<host>.redirect_hosts and realm_hosts name exceptions",
     ),
-    ErrorKind.CONFIG: Traits(False, False, Turn.OPERATOR, "correct the configuration"),
+    ErrorKind.CONFIG: Traits(False, False, "correct the configuration"),
     ErrorKind.TOOL: Traits(
-        True, True, Turn.OPERATOR, "install or update the tool, or set settings.preferred_tool"
+        True, True, "install or update the tool, or set settings.preferred_tool"
     ),
-    ErrorKind.INTERRUPTED: Traits(False, False, Turn.TIME, "the next pass takes it up again"),
-    ErrorKind.INTERNAL: Traits(
-        False, False, Turn.US, "this is a bug in image-sync: please report it"
-    ),
+    ErrorKind.INTERRUPTED: Traits(False, False, "the next pass takes it up again"),
+    ErrorKind.INTERNAL: Traits(False, False, "this is a bug in image-sync: please report it"),
 }
-"""Source of the rows: the fault classes T, A, L, P, C and X of docs/design.md, section Errors."""
+"""Source of the rows: the classes of docs/design.md, section Errors."""
 
 
 class ImageSyncError(Exception):
@@ -233,8 +210,10 @@ class RegistryError(ImageSyncError):
 class EngineError(ImageSyncError):
     """An engine could not be used, or failed.
 
+    The message has the program's exit code or signal and its last words.
+
     Attributes:
-        engine: Its name.
+        engine: Its name; empty if no engine could be used.
         argv: The command that ran, redacted; empty if none was started.
         exit_code: The program's exit code, negative for a signal, None if it never ended by itself.
         stderr_tail: The end of what it printed: escaped, redacted, bounded.
@@ -261,6 +240,9 @@ class EngineError(ImageSyncError):
         self.stderr_tail = stderr_tail
         self.side = side
         self.progressed = progressed
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.side, self.engine, self.message) if part)
 
 
 class CopyError(ImageSyncError):

@@ -14,8 +14,6 @@ from image_sync.errors import (
     Problem,
     RegistryError,
     Side,
-    Traits,
-    Turn,
     side_of,
 )
 
@@ -59,14 +57,21 @@ def test_another_engine_is_tried_only_where_the_engine_failed(kind: ErrorKind) -
     assert TRAITS[kind].next_engine == (kind in ANOTHER_ENGINE)
 
 
+PASSING = {
+    ErrorKind.UNAVAILABLE,
+    ErrorKind.NETWORK,
+    ErrorKind.TIMEOUT,
+    ErrorKind.TRUNCATED,
+    ErrorKind.BLOB_MISSING,
+    ErrorKind.TOOL,
+}
+
+
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_what_passes_by_itself_is_not_the_operators_turn(kind: ErrorKind) -> None:
-    """Only a bug of ours is ours, and what waits for an operator's change is not retried, but for
-    a tool, which may fail by chance."""
-    traits: Traits = TRAITS[kind]
-    assert (traits.turn is Turn.US) == (kind is ErrorKind.INTERNAL)
-    if traits.turn is Turn.OPERATOR and kind is not ErrorKind.TOOL:
-        assert not traits.retryable
+def test_only_what_may_pass_by_itself_is_tried_again(kind: ErrorKind) -> None:
+    """What waits for an operator's change is not retried, but for a tool, which may fail by
+    chance; and a limit is waited for, never retried."""
+    assert TRAITS[kind].retryable == (kind in PASSING)
 
 
 def test_kinds_read_as_they_are_written() -> None:
@@ -129,8 +134,13 @@ def test_a_copy_error_names_side_and_operation(side: Side) -> None:
 def test_an_engine_error_tells_its_side_where_it_is_known(side: Side | None) -> None:
     """A tool does not always say which registry it failed at."""
     error = EngineError("exit 1", ErrorKind.TOOL, engine="crane", side=side)
-    assert "exit 1" in str(error)
+    assert str(error) == (f"{side}: crane: exit 1" if side else "crane: exit 1")
     assert side_of(error) is side
+
+
+def test_an_engine_error_of_no_engine_names_none() -> None:
+    """Where none could be used, there is no name to show."""
+    assert str(EngineError("none is set up", ErrorKind.TOOL, engine="")) == "none is set up"
 
 
 def test_a_config_error_shows_every_problem() -> None:

@@ -23,7 +23,7 @@ from image_sync.config.schema import (
     Tool,
 )
 from image_sync.config.select import Shard, narrow, shard
-from image_sync.config.show import Row, rows, show
+from image_sync.config.show import show
 from image_sync.config.tree import Where
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "Override",
     "RegistryEntry",
     "Resolved",
-    "Row",
     "Settings",
     "Shard",
     "Tool",
@@ -47,7 +46,6 @@ __all__ = [
     "narrow",
     "reference_markdown",
     "resolve",
-    "rows",
     "schema_text",
     "shard",
     "show",

@@ -11,7 +11,7 @@ from image_sync.config.targets import LEDGER_PATH
 from image_sync.errors import Side
 from image_sync.model import Endpoint, TlsPolicy
 from image_sync.oci import Repository
-from image_sync.oci.reference import parse_host, parse_path
+from image_sync.oci.reference import parse_host, parse_path, reads_as_host, split_host
 
 NO_CACHE = "cache.invalid"
 """Stands for a cache that is missing or wrong while the rest is checked; RFC 2606, section 2."""
@@ -71,7 +71,7 @@ def _parse_cache(text: str) -> tuple[str, str]:
     if slash and not prefix:
         raise ValueError(f"{text!r} ends in a slash: leave it out")
     host = parse_host(host)
-    if not ("." in host or ":" in host or host == "localhost"):
+    if not reads_as_host(host):
         raise ValueError(
             f"{text!r} has a host without dot and port, which crane, skopeo and Docker take for a "
             f"part of Docker Hub: add the port, such as {host}:443, or write the full name"
@@ -81,6 +81,6 @@ def _parse_cache(text: str) -> tuple[str, str]:
 
 def _parse_listen(text: str) -> str:
     host = parse_host(text)
-    if ":" not in host.rpartition("]")[2]:
+    if split_host(host)[1] is None:
         raise ValueError(f"{text!r} has no port: expected HOST:PORT")
     return host

@@ -32,6 +32,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
         hosts: What was said of registries, by canonical host; Docker Hub is always in it.
         cache: Where everything is kept.
         settings: The settings, with file names made absolute.
+        tool_is_named: `preferred_tool` was set by somebody and is not the default.
         warnings: What is worth saying once, each in one line.
     """
 
@@ -39,6 +40,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Mapping[str, HostPolicy]
     cache: CacheRegistry
     settings: Settings
+    tool_is_named: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -59,6 +61,7 @@ def resolve(loaded: Loaded, *, shards: int = 1) -> Resolved:
         hosts={host: registry.policy for host, registry in resolver.registries.items()},
         cache=resolver.cache,
         settings=resolver.settings,
+        tool_is_named="settings.preferred_tool" in loaded.origins,
         warnings=warnings,
     )
 

@@ -75,7 +75,7 @@ class ImageEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     platform: Annotated[
         Platforms | None,
         Meta(
-            description="`os/arch[/variant]`; a list of them, which needs the builtin engine; or "
+            description="`os/arch[/variant]`; a list of them; or "
             "`all`. `settings.default_platform` if unset."
         ),
     ] = None
@@ -184,7 +184,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="Sources must show a certificate that verifies; `false`: as above."),
     ] = True
     preferred_tool: Annotated[
-        Tool, Meta(description="The engine tried first: `crane`, `skopeo` or `builtin`.")
+        Tool,
+        Meta(
+            description="The engine tried first: `crane` or `skopeo`; `builtin` is not in this "
+            "version."
+        ),
     ] = Tool.CRANE
     proxy: Annotated[
         Text | None,
@@ -227,7 +231,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cache_registry: Annotated[
         Text | EmbeddedEntry,
         Meta(
-            description="`host[:port][/prefix]` of the cache, or `embedded`.",
+            description="`host[:port][/prefix]` of the cache; `embedded` is not in this version.",
             extra={"expected": "host[:port][/prefix] of the cache, or embedded"},
         ),
     ]

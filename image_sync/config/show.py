@@ -5,7 +5,6 @@ What is printed is itself a configuration that says the same, and it never shows
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import NamedTuple
 
 import msgspec
 
@@ -16,30 +15,9 @@ _DEFAULT = "default"
 _ESCAPED = {'"': '\\"', "\\": "\\\\"}
 
 
-class Row(NamedTuple):
-    """One value: its path, its text in YAML, and where it comes from."""
-
-    path: str
-    value: str
-    origin: str
-
-
-def rows(loaded: Loaded) -> tuple[Row, ...]:
-    """Every value in force, keys that say nothing left out."""
-    return tuple(_rows(loaded, "", loaded.config))
-
-
 def show(loaded: Loaded) -> str:
     """The configuration in force as YAML, each value with its origin in a comment."""
     return "".join(f"{line}\n" for line in _lines(loaded, "", loaded.config, ""))
-
-
-def _rows(loaded: Loaded, path: str, value: object) -> Iterator[Row]:
-    if not _has_keys(value):
-        yield Row(path, _text(value), _origin(loaded, path))
-        return
-    for _, inner, child in _children(path, value):
-        yield from _rows(loaded, inner, child)
 
 
 def _lines(loaded: Loaded, path: str, value: object, indent: str) -> Iterator[str]:

@@ -35,10 +35,7 @@ def quoted(value: str) -> str:
 
 def printable(name: str) -> str:
     """A file name as people know it, with what no terminal should get escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in name
-    )
+    return quoting.escaped(name)
 
 
 def label(name: str) -> str:

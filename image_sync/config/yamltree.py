@@ -55,7 +55,10 @@ def parse(data: bytes, source: str) -> tuple[Node | None, list[Problem]]:
         mark = error.problem_mark or error.context_mark
         where = Where(source, mark.line + 1, mark.column + 1) if mark else Where(source)
         context = f" {error.context}" if error.context else ""
-        message = printable(f"not valid YAML: {error.problem}{context}")
+        lines = text.split("\n")
+        line = lines[mark.line] if mark and mark.line < len(lines) else ""
+        tab = "; indent with blanks, not tabs" if line.lstrip(" ").startswith("\t") else ""
+        message = printable(f"not valid YAML: {error.problem}{context}{tab}")
         raise ConfigError([*builder.problems, Problem(message, str(where))]) from error
     except yaml.reader.ReaderError as error:
         where = _place(text.encode(), error.position, source)

@@ -18,3 +18,12 @@ class Credential(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "Credential(***)"  # user names can be account ids, so they stay out as well
+
+
+def is_sendable(text: str) -> bool:
+    """True if a text has no half of a surrogate pair, as JSON can (RFC 8259, section 8.2)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -10,9 +10,9 @@ import re
 
 import msgspec
 
-from image_sync.credentials.credential import Credential
+from image_sync.credentials.credential import Credential, is_sendable
 from image_sync.credentials.keys import Key, parse_key
-from image_sync.oci.wire import printable
+from image_sync.oci.quoting import printable
 
 MAX_FILE = 1024 * 1024
 """Bytes of a file: as much as a Kubernetes Secret can hold."""
@@ -114,6 +114,8 @@ def _text(where: str, entry: dict[str, object], name: str) -> str:
     value = entry.get(name) or ""
     if not isinstance(value, str):
         raise BrokenFile(f"{name} of {where} is not a string")
+    if not is_sendable(value):
+        raise BrokenFile(f"{name} of {where} is not Unicode text: it has half of a surrogate pair")
     return value
 
 

@@ -5,11 +5,10 @@ The server's name goes in on stdin; JSON with `Username` and `Secret` comes back
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from image_sync.credentials.credential import Credential
+from image_sync.credentials.credential import Credential, is_sendable
 from image_sync.runtime import process
 
 _DEADLINE = 10.0
@@ -24,10 +23,8 @@ class HelperFailed(Exception):  # noqa: N818 - not ours
 
 
 def find_helper(name: str, environ: Mapping[str, str]) -> Path | None:
-    """The program of a helper on the absolute folders of PATH, None if there is none."""
-    folders = [p for p in environ.get("PATH", "").split(":") if p.startswith("/")]
-    found = shutil.which(f"docker-credential-{name}", path=":".join(folders)) if folders else None
-    return Path(found) if found else None
+    """The program of a helper on PATH, None if there is none."""
+    return process.find_program(f"docker-credential-{name}", environ)
 
 
 async def ask_helper(
@@ -74,6 +71,8 @@ def _parse(stdout: bytes) -> Credential | None:
         raise HelperFailed("its answer is not the JSON of a credential") from None
     if not (isinstance(username, str) and isinstance(secret, str)):
         raise HelperFailed("its answer is not the JSON of a credential")
+    if not (is_sendable(username) and is_sendable(secret)):
+        raise HelperFailed("its answer is not Unicode text: it has half of a surrogate pair")
     if username == _TOKEN_USER:
         return Credential("", "", secret)
     return Credential(username, secret) if username else None

@@ -17,7 +17,7 @@ from image_sync.credentials.files import Files, Place, default_places
 from image_sync.credentials.helper import HelperFailed, ask_helper, find_helper
 from image_sync.credentials.keys import Key
 from image_sync.events import CredentialsFound, Emit, Warned
-from image_sync.oci.wire import printable
+from image_sync.oci.quoting import printable
 
 _ASK_AGAIN = 10.0
 """Seconds in which a helper is asked once however many 401s come: a cloud's helper answers with the

@@ -5,7 +5,7 @@ copied, when, and whether it arrived is decided elsewhere (`sync/`).
 """
 
 from image_sync.engines.access import Access
-from image_sync.engines.base import Copied, CopyRequest, Credential, Credentials, Engine, Refusal
+from image_sync.engines.base import Copied, CopyRequest, Credentials, Engine, Refusal
 from image_sync.engines.crane import Crane
 from image_sync.engines.select import Candidate, PassedOver, Selection, leads_on
 from image_sync.engines.skopeo import Skopeo
@@ -16,7 +16,6 @@ __all__ = [
     "Copied",
     "CopyRequest",
     "Crane",
-    "Credential",
     "Credentials",
     "Engine",
     "PassedOver",

@@ -8,13 +8,14 @@ import json
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
-from image_sync.engines.base import Credential, Credentials
+from image_sync.credentials import Credential
+from image_sync.engines.base import Credentials
 from image_sync.engines.redact import spellings
 from image_sync.model import Endpoint, HostPolicy, Security
+from image_sync.oci.reference import reads_as_host
 
 _SYSTEM_ROOTS = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
@@ -63,15 +64,6 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         direct = f"{target.host},127.0.0.1"
         return {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "NO_PROXY": direct}
 
-    def secrets(self, source: Endpoint, *accounts: Credential | None) -> frozenset[str]:
-        """What must not show in any text, in all its spellings."""
-        found: set[str] = set()
-        for account in filter(None, accounts):
-            token = account.identity_token or ""
-            found |= spellings(account.secret, token, f"{account.username}:{account.secret}")
-        proxy = urlsplit(self.proxy(source) or "")
-        return frozenset(found | spellings(proxy.password or ""))
-
     def system_roots(self) -> str | None:
         """The file with the roots that the system trusts; None where there is none."""
         named = self.environ.get("SSL_CERT_FILE")
@@ -79,9 +71,19 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         return next((place for place in places if place and Path(place).is_file()), None)
 
 
+def secrets(*accounts: Credential | None) -> frozenset[str]:
+    """What of some accounts must not show in any text, in all its spellings."""
+    return frozenset(
+        text
+        for each in accounts
+        if each
+        for text in spellings(each.secret, each.identity_token, f"{each.username}:{each.secret}")
+    )
+
+
 def operand_host(host: str, security: Security) -> str:
     """A host as a tool must read it: a bare name such as `zot` would be taken for a repository."""
-    if "." in host or ":" in host or host == "localhost":
+    if reads_as_host(host):
         return host
     return f"{host}:{80 if security is Security.CLEAR else 443}"
 
@@ -99,14 +101,3 @@ def _entry(account: Credential) -> dict[str, str]:
     if account.identity_token:
         entry["identitytoken"] = account.identity_token
     return entry
-
-
-def same_account(one: Credential | None, other: Credential | None) -> bool:
-    """True if both are the same account, or both anonymous."""
-    if one is None or other is None:
-        return one is other
-    return _facts(one) == _facts(other)
-
-
-def _facts(account: Credential) -> tuple[str, str, str]:
-    return account.username, account.secret, account.identity_token or ""

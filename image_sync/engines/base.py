@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind
 from image_sync.model import Endpoint, Security
 from image_sync.oci import Digest
@@ -32,6 +33,11 @@ class CopyRequest(msgspec.Struct, frozen=True, kw_only=True):
     target_security: Security
     deadline: float
     repair: bool = False
+
+    @property
+    def sides(self) -> tuple[tuple[Endpoint, Security], tuple[Endpoint, Security]]:
+        """Source and target, each with how its connection turned out."""
+        return (self.source, self.source_security), (self.target, self.target_security)
 
 
 class Copied(msgspec.Struct, frozen=True):
@@ -69,22 +75,6 @@ class Engine(Protocol):
         Raises:
             EngineError: It did not work.
         """
-
-
-class Credential(Protocol):
-    """What a registry wants to see. Never printed."""
-
-    @property
-    def username(self) -> str:
-        """The account; may be empty beside an identity token."""
-
-    @property
-    def secret(self) -> str:
-        """Its password or access token; may be empty beside an identity token."""
-
-    @property
-    def identity_token(self) -> str | None:
-        """An OAuth2 refresh token; None or empty if there is none."""
 
 
 class Credentials(Protocol):

@@ -11,21 +11,21 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from image_sync.engines.access import Access, auth_file, operand_host, same_account
-from image_sync.engines.base import Copied, CopyRequest, Credential, Refusal
+from image_sync.credentials import Credential
+from image_sync.credentials.keys import HUB_SERVER
+from image_sync.engines.access import Access, auth_file, operand_host, secrets
+from image_sync.engines.base import Copied, CopyRequest, Refusal
 from image_sync.engines.relay import Relay, listen, relaying
 from image_sync.engines.tool import Command, Profile, Tool
 from image_sync.engines.versions import CRANE
 from image_sync.errors import EngineError, ErrorKind, Side
 from image_sync.events import Emit
 from image_sync.model import Endpoint, Security
-from image_sync.oci.reference import DOCKER_HUB, host_name
+from image_sync.oci.reference import DOCKER_HUB, host_name, split_host
 from image_sync.runtime import process
 from image_sync.runtime.files import write_private
 
-_DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-"""Under which crane looks up Docker Hub: go-containerregistry, pkg/authn/keychain.go."""
-_HTTP_PORT = 80
+_HTTP_PORT = 80  # RFC 9110, section 4.2.1
 _RFC1918 = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 PROFILE = Profile(
     "crane",
@@ -57,8 +57,8 @@ class Crane:
         if why is not None:
             return Refusal(why)
         if request.source.host == request.target.host:
-            accounts = await self._accounts(request)
-            if not same_account(*accounts):
+            source, target = await self._accounts(request)
+            if source != target:
                 return Refusal(f"it knows one account per host, {request.source.host} needs two")
         return await self._tool.refusal()
 
@@ -75,9 +75,9 @@ class Crane:
                 try:
                     moved = await self._tool.run(command, folder, request.deadline, progress)
                 except EngineError as error:
-                    raise (
-                        _explain(error, request.target.host, relay) if relay else error
-                    ) from None
+                    if relay:
+                        _explain(error, request.target.host, relay)
+                    raise
         return Copied(relay.sent if relay else moved, None)
 
     async def _accounts(self, request: CopyRequest) -> tuple[Credential | None, Credential | None]:
@@ -91,11 +91,10 @@ class Crane:
         if not needs_relay(request):
             yield None
             return
-        _, _, port = request.target.host.rpartition("]")[2].rpartition(":")
-        host = host_name(request.target.host)
+        host, port = split_host(request.target.host)
         with self._tool.translating("open a port for the relay on 127.0.0.1"):
             listener = await listen()
-        async with relaying(listener, host, int(port or _HTTP_PORT)) as relay:
+        async with relaying(listener, host, port or _HTTP_PORT) as relay:
             yield relay
 
     def _command(
@@ -126,7 +125,7 @@ class Crane:
                 **self._trust(request, folder),
             },
             (source, target),
-            self._access.secrets(request.source, *accounts),
+            secrets(*accounts),
         )
 
     def _trust(self, request: CopyRequest, folder: Path) -> Mapping[str, str]:
@@ -141,23 +140,15 @@ class Crane:
         return {"SSL_CERT_FILE": str(folder / "roots.pem")}
 
     def _ca_files(self, request: CopyRequest) -> tuple[str, ...]:
-        sides = (
-            (request.source, request.source_security),
-            (request.target, request.target_security),
-        )
         found = (
             self._access.policy(endpoint).ca_file
-            for endpoint, security in sides
+            for endpoint, security in request.sides
             if security is Security.VERIFIED
         )
         return tuple(dict.fromkeys(file for file in found if file))
 
     def _policy_refusal(self, request: CopyRequest) -> str | None:
-        sides = (
-            (request.source, request.source_security),
-            (request.target, request.target_security),
-        )
-        for endpoint, security in sides:
+        for endpoint, security in request.sides:
             if security is not Security.CLEAR and self._access.policy(endpoint).client_cert_file:
                 return f"it takes no client certificate, {endpoint.host} wants one"
         if self._access.policy(request.target).proxy:
@@ -186,7 +177,7 @@ def case_refusal(request: CopyRequest) -> str | None:
     if (source is verified) != (target is verified) and not needs_relay(request):
         lax = request.target.host if source is verified else request.source.host
         return f"it can leave verification out for both registries only, not for {lax} alone"
-    for endpoint, security in ((request.source, source), (request.target, target)):
+    for endpoint, security in request.sides:
         if security is verified and _is_local(endpoint):
             return f"it may fall back to plain HTTP for the local address {endpoint.host}"
     return None
@@ -208,25 +199,19 @@ def _is_local(endpoint: Endpoint) -> bool:
 
 
 def _key(host: str) -> str:
-    return _DOCKER_HUB_KEY if host == DOCKER_HUB else host
+    """Under which crane looks up an account: go-containerregistry, pkg/authn/keychain.go."""
+    return HUB_SERVER if host == DOCKER_HUB else host
 
 
-def _explain(error: EngineError, cache: str, relay: Relay) -> EngineError:
-    """The error with what the relay knows: crane sees only 127.0.0.1."""
-    message, kind, side = error.message.replace(relay.host, cache), error.kind, error.side
+def _explain(error: EngineError, cache: str, relay: Relay) -> None:
+    """Put into an error what the relay knows: crane sees only 127.0.0.1."""
+    error.message = error.message.replace(relay.host, cache)
     if relay.failure is not None:
-        message, kind, side = f"no way to {cache}: {relay.failure}", ErrorKind.NETWORK, Side.TARGET
-    elif kind is ErrorKind.NOT_FOUND and side is Side.TARGET:
+        error.message = f"no way to {cache}: {relay.failure}"
+        error.kind, error.side = ErrorKind.NETWORK, Side.TARGET
+    elif error.kind is ErrorKind.NOT_FOUND and error.side is Side.TARGET:
         # The check spoke to the cache under its own name; under 127.0.0.1 it is not found.
-        message = f"{cache} answers only under its own name, which the relay hides: {message}"
-        kind = ErrorKind.UNSUPPORTED
-    return EngineError(
-        message,
-        kind,
-        engine=error.engine,
-        argv=error.argv,
-        exit_code=error.exit_code,
-        stderr_tail=error.stderr_tail,
-        side=side,
-        progressed=error.progressed,
-    )
+        error.message = (
+            f"{cache} answers only under its own name, which the relay hides: {error.message}"
+        )
+        error.kind = ErrorKind.UNSUPPORTED

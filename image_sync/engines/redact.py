@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from image_sync.oci.wire import printable
+from image_sync.oci.quoting import printable
 
 _GONE = "[redacted]"
 _PATTERNS = (
@@ -37,7 +37,7 @@ def spellings(*parts: str) -> frozenset[str]:
     return frozenset(text for text in found if len(text) >= _SHORTEST)
 
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
+def redacted_text(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without the secrets and without what looks like one."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, _GONE)

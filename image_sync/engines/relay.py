@@ -5,7 +5,7 @@ as well, only to hosts it takes for local. Bytes pass through unread. Where the 
 routing by name, it sees the wrong Host header: that copy fails and is another engine's.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -29,14 +29,12 @@ class Relay:
     Attributes:
         port: Where it listens on 127.0.0.1.
         sent: Bytes that went to the cache.
-        received: Bytes that came from it.
         failure: Why the cache could not be reached last, None if it could.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.port = 0
         self.sent = 0
-        self.received = 0
         self.failure: str | None = None
         self._goal = (host, port)
         self._slots = anyio.CapacityLimiter(_CONNECTIONS)
@@ -55,26 +53,29 @@ class Relay:
             except TimeoutError:
                 self.failure = f"no connection within {_CONNECT_SECONDS:g} s"
             except OSError as error:
-                self.failure = str(error)
+                self.failure = str(error.__cause__ or error)  # anyio's own words name no cause
             else:
                 self.failure = None
                 async with cache, anyio.create_task_group() as directions:
-                    directions.start_soon(self._pump, client, cache, True)
-                    directions.start_soon(self._pump, cache, client, False)
+                    directions.start_soon(_pump, client, cache, self._count)
+                    directions.start_soon(_pump, cache, client)
 
-    async def _pump(self, source: SocketStream, sink: SocketStream, outward: bool) -> None:  # noqa: FBT001
-        """Move bytes one way until that way ends; a broken way ends the other one, too."""
-        try:
-            async for chunk in source:
-                await sink.send(chunk)
-                if outward:
-                    self.sent += len(chunk)
-                else:
-                    self.received += len(chunk)
-            await sink.send_eof()
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            await anyio.aclose_forcefully(source)
-            await anyio.aclose_forcefully(sink)
+    def _count(self, size: int) -> None:
+        self.sent += size
+
+
+async def _pump(
+    source: SocketStream, sink: SocketStream, moved: Callable[[int], None] = lambda _: None
+) -> None:
+    """Move bytes one way until that way ends; a broken way ends the other one, too."""
+    try:
+        async for chunk in source:
+            await sink.send(chunk)
+            moved(len(chunk))
+        await sink.send_eof()
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+        await anyio.aclose_forcefully(source)
+        await anyio.aclose_forcefully(sink)
 
 
 async def listen() -> Listener:

@@ -8,8 +8,9 @@ without them it picks the host's platform, or converts and recompresses silently
 from collections.abc import Callable
 from pathlib import Path
 
-from image_sync.engines.access import Access, auth_file, operand_host
-from image_sync.engines.base import Copied, CopyRequest, Credential, Refusal
+from image_sync.credentials import Credential
+from image_sync.engines.access import Access, auth_file, operand_host, secrets
+from image_sync.engines.base import Copied, CopyRequest, Refusal
 from image_sync.engines.tool import Command, Profile, Tool
 from image_sync.engines.versions import SKOPEO
 from image_sync.errors import ErrorKind
@@ -108,7 +109,7 @@ class Skopeo:
             ),
             _NOT_ROOT | self._access.ways(request.source, request.target),
             (source, target),
-            self._access.secrets(request.source, *accounts),
+            secrets(*accounts),
         )
 
     def _certificates(

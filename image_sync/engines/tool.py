@@ -3,8 +3,6 @@
 What a tool is told belongs in its own module, what its words mean in `classify.py`.
 """
 
-import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,12 +13,12 @@ import anyio
 
 from image_sync.engines.access import Access
 from image_sync.engines.base import Refusal
-from image_sync.engines.classify import Failure, classify
-from image_sync.engines.redact import redact, tail
+from image_sync.engines.classify import classify
+from image_sync.engines.redact import redacted_text, tail
 from image_sync.engines.versions import Rule, Version, parse_version, spell
 from image_sync.errors import EngineError, ErrorKind
 from image_sync.events import Emit, Warned
-from image_sync.oci.wire import printable
+from image_sync.oci.quoting import printable
 from image_sync.runtime import process
 from image_sync.runtime.files import private_folder
 
@@ -99,7 +97,7 @@ class Tool:
     def _judge(self, path: Path, version: Version | None) -> Refusal | None:
         safe, broken = self._profile.rule
         if version in broken:
-            why = f"{path} is version {spell(version)}: {broken[version]}; update it"
+            why = f"{path} is version {spell(version)}: {broken[version]}; {self._update}"
             return Refusal(why, ErrorKind.TOOL)
         if version is not None and version >= safe:
             return None
@@ -108,12 +106,17 @@ class Tool:
             "to strangers"
         )
         if not self._named:
-            advice = "update it, or name it as settings.preferred_tool to use it all the same"
-            return Refusal(f"{flaw}: {advice}", ErrorKind.TOOL)
+            name_it = f"set settings.preferred_tool: {self.name} to use it all the same"
+            return Refusal(f"{flaw}; {self._update}, or {name_it}", ErrorKind.TOOL)
         if not self._warned:
             self._warned = True
-            self._emit(Warned("engine", f"{self.name}: {flaw}; used because it is named"))
+            because = "used because settings.preferred_tool names it"
+            self._emit(Warned("engine", f"{self.name}: {flaw}; {because}; {self._update}"))
         return None
+
+    @property
+    def _update(self) -> str:
+        return f"update it ({self._profile.install})"
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
@@ -147,7 +150,7 @@ class Tool:
         """
         path = self._find()
         if path is None:
-            raise EngineError("it is not installed any more", ErrorKind.TOOL, engine=self.name)
+            raise EngineError("not installed any more", ErrorKind.TOOL, engine=self.name)
         argv = (str(path), *command.arguments)
         with self.translating(f"run {path}"):
             finished = await process.run(
@@ -169,30 +172,30 @@ class Tool:
         source, target = command.hosts
         rc2 = self._profile.rc2_is_missing
         failure = classify(text, finished.code, source=source, target=target, rc2_is_missing=rc2)
-        kind, side = failure.kind, failure.side
+        kind, side, words = failure.kind, failure.side, tail(failure.words, _SHOWN)
         if finished.timed_out or finished.stalled:
             kind, side = ErrorKind.TIMEOUT, None
         return EngineError(
-            self._tell(finished, failure, deadline),
+            self._ending(finished, deadline) + ": " + (words or "it printed nothing"),
             kind,
             engine=self.name,
-            argv=tuple(printable(redact(word, command.secrets), _SHOWN) for word in argv),
+            argv=tuple(printable(redacted_text(word, command.secrets), _SHOWN) for word in argv),
             exit_code=finished.code,
             stderr_tail=tail(text, _KEPT),
             side=side,
             progressed=finished.progressed,
         )
 
-    def _tell(self, finished: process.Finished, failure: Failure, deadline: float) -> str:
-        words = tail(failure.words, _SHOWN) or "it printed nothing"
+    def _ending(self, finished: process.Finished, deadline: float) -> str:
+        """How it ended, in words."""
         if finished.stalled:
-            return f"{self.name} moved no byte for {self._limits.stall:g} s and was ended"
+            return f"moved no byte for {self._limits.stall:g} s and was ended"
         if finished.timed_out:
             moving = "with bytes still moving" if finished.progressed else "without progress"
-            return f"{self.name} was ended after {deadline:g} s, {moving}"
+            return f"was ended after {deadline:g} s, {moving}"
         if finished.code is not None and finished.code < 0:
-            return f"{self.name} was ended by {_signal_name(-finished.code)}: {words}"
-        return f"{self.name} failed with exit code {finished.code}: {words}"
+            return f"was ended by {_signal_name(-finished.code)}"
+        return f"failed with exit code {finished.code}"
 
     def _environment(self, folder: Path) -> dict[str, str]:
         home, roots = str(folder / "home"), ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -208,8 +211,7 @@ class Tool:
         }
 
     def _find(self) -> Path | None:
-        found = shutil.which(self.name, path=self._access.environ.get("PATH", os.defpath))
-        return Path(found).absolute() if found else None
+        return process.find_program(self.name, self._access.environ)
 
     async def _version(self, path: Path) -> Version | str | None:
         """The version, None if it names none, or the reason why it does not run; asked once."""
@@ -239,7 +241,7 @@ class Tool:
 
 
 def _readable(output: bytes, secrets: frozenset[str] = frozenset()) -> str:
-    return redact(output.decode("utf-8", "backslashreplace"), secrets)
+    return redacted_text(output.decode("utf-8", "backslashreplace"), secrets)
 
 
 def _fingerprint(path: Path) -> tuple[str, int, int]:

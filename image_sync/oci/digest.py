@@ -6,7 +6,7 @@ argument vector. Not here: which algorithms a configuration may name (`config/`)
 
 import hashlib
 import re
-from typing import Protocol, Self
+from typing import Self
 
 import msgspec
 
@@ -14,13 +14,6 @@ from image_sync.oci.quoting import quoted
 
 _HEX_LENGTH = {"sha256": 64, "sha512": 128}  # the registered algorithms of the image spec
 _HEX = re.compile(r"[0-9a-f]+")
-
-
-class Hasher(Protocol):
-    """The part of a `hashlib` object that streaming needs."""
-
-    def update(self, data: bytes, /) -> None: ...  # noqa: D102 - hashlib's own
-    def hexdigest(self) -> str: ...  # noqa: D102 - hashlib's own
 
 
 class Digest(msgspec.Struct, frozen=True, order=True):
@@ -49,10 +42,6 @@ class Digest(msgspec.Struct, frozen=True, order=True):
     def of(cls, content: bytes, algorithm: str = "sha256") -> Self:
         """The digest of some bytes."""
         return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
-
-    def hasher(self) -> Hasher:
-        """A fresh hasher of this digest's algorithm, for content that streams."""
-        return hashlib.new(self.algorithm)
 
     def matches(self, content: bytes) -> bool:
         """True if the bytes have this digest."""

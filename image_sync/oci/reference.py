@@ -55,7 +55,7 @@ def parse_host(text: str) -> str:
         name = _ipv6(name)
     elif not _HOST_NAME.fullmatch(name):
         raise ValueError(f"{quoted(text)} is not a host name or address")
-    if port == _HTTPS_PORT and _reads_as_host(name):
+    if port == _HTTPS_PORT and reads_as_host(name):
         port = ""
     if name in _DOCKER_HUB_NAMES and not port:
         return DOCKER_HUB
@@ -117,7 +117,7 @@ class Repository(msgspec.Struct, frozen=True, order=True):
                 f"{quoted(text)} carries a digest, where only a repository is expected"
             )
         first, slash, rest = text.partition("/")
-        named = slash and _reads_as_host(first)
+        named = slash and reads_as_host(first)
         host = parse_host(first) if named else DOCKER_HUB
         path = rest if named else text
         if ":" in path:
@@ -128,11 +128,6 @@ class Repository(msgspec.Struct, frozen=True, order=True):
         if len(host) + 1 + len(path) > MAX_NAME:
             raise ValueError(f"{quoted(text)} is longer than {MAX_NAME} characters")
         return cls(host, path)
-
-    @property
-    def api_host(self) -> str:
-        """Where the registry API of this repository answers."""
-        return api_host(self.host)
 
     def tag(self, tag: str) -> "Reference":
         """A tag in this repository."""
@@ -185,9 +180,20 @@ def api_host(host: str) -> str:
     return DOCKER_HUB_API if host == DOCKER_HUB else host
 
 
+def split_host(host: str) -> tuple[str, int | None]:
+    """Name or address, without brackets, and port of a canonical host; None if it names none."""
+    name, port = _split_port(host)
+    return name.strip("[]"), int(port) if port else None
+
+
 def host_name(host: str) -> str:
-    """The name or address of `host[:port]` without port and brackets."""
-    return _split_port(host)[0].strip("[]")
+    """The name or address of a canonical host, without port and brackets."""
+    return split_host(host)[0]
+
+
+def reads_as_host(text: str) -> bool:
+    """Whether Docker, and every tool after it, takes a first component for a host."""
+    return "." in text or ":" in text or text == "localhost"
 
 
 def _split_port(text: str) -> tuple[str, str]:
@@ -200,11 +206,6 @@ def _split_port(text: str) -> tuple[str, str]:
         return name + bracket, rest[1:]
     name, colon, port = text.partition(":")
     return (text, "") if colon and not port else (name, port)
-
-
-def _reads_as_host(text: str) -> bool:
-    """Whether Docker, and every tool after it, takes a first component for a host."""
-    return "." in text or ":" in text or text == "localhost"
 
 
 def _ipv6(name: str) -> str:

@@ -7,8 +7,8 @@ worst into no codes and an escaped excerpt.
 import json
 from typing import NamedTuple
 
-_EXCERPT = 200
-"""Characters of a foreign body that are worth showing (fault row 14)."""
+from image_sync.oci.quoting import printable
+
 _ERRORS = 10
 """Errors of one body that are worth showing; registries send one."""
 
@@ -42,13 +42,6 @@ def parse_errors(body: bytes) -> WireErrors:
         tuple(printable(code) for code in codes),
         "; ".join(filter(None, map(_words, found))),
     )
-
-
-def printable(text: str, limit: int = _EXCERPT) -> str:
-    """Foreign text on one line, control characters escaped, at most `limit` characters of it."""
-    if len(text) > limit:
-        text = text[:limit] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _words(error: dict[str, object]) -> str:

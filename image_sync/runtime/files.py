@@ -14,6 +14,9 @@ from pathlib import Path
 _PREFIX = "image-sync-"
 _LOCK = ".lock"
 
+_in_use: set[Path] = set()
+"""The private folders that are in use by this process."""
+
 
 def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace a file so that every reader, also after a crash, sees the old or the new one whole.
@@ -63,6 +66,7 @@ def private_folder(parent: Path | None = None) -> Iterator[Path]:
         OSError: It could not be made.
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))  # mkdtemp: mode 0700
+    _in_use.add(folder)
     try:
         lock = _lock(folder)
         try:
@@ -70,6 +74,16 @@ def private_folder(parent: Path | None = None) -> Iterator[Path]:
         finally:
             os.close(lock)
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _in_use.discard(folder)
+
+
+def remove_private_folders() -> None:
+    """Remove every private folder of this process, in use or not: for one that ends at once.
+
+    Safe in a signal handler. Whoever works in them is to be killed first.
+    """
+    for folder in tuple(_in_use):
         shutil.rmtree(folder, ignore_errors=True)
 
 

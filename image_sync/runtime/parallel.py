@@ -1,4 +1,4 @@
-"""The same work on many items, a few at once."""
+"""The same work on many items, a few at once; and the failure inside a group of failures."""
 
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
@@ -28,12 +28,13 @@ async def for_each(
             for _ in range(min(workers, len(items))):
                 tasks.start_soon(worker)
     except ExceptionGroup as group:
-        failure = _first(group)
+        failure = unwrapped(group)
     if failure is not None:
         raise failure  # out here, so that its own cause stays
 
 
-def _first(error: Exception) -> Exception:
+def unwrapped(error: Exception) -> Exception:
+    """The failure that a task group wrapped up: the first one, and the error itself if none did."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

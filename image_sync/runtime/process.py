@@ -16,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import lru_cache
@@ -26,6 +25,7 @@ from typing import NamedTuple
 import anyio
 import anyio.abc
 
+from image_sync.runtime.meter import Meter
 from image_sync.runtime.output import Output
 
 if sys.platform == "linux":
@@ -33,9 +33,10 @@ if sys.platform == "linux":
 
 MAX_STDIN = 4096
 """Bytes for stdin: PIPE_BUF on Linux (pipe(7)), so that one write never blocks."""
-_STEADY = 16 * 1024
-"""Bytes per second that count as moving: the floor that requests of ours have, too."""
 _SYSTEM_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+
+_live: set[int] = set()
+"""The process groups of the children that run now."""
 
 
 class Limits(NamedTuple):
@@ -103,7 +104,9 @@ async def run(
 
     Raises:
         OSError: It could not be started.
+        Exception: What `watch` raised, as it is and not in a group.
     """
+    outcome, failure = Finished(None, b"", b""), None
     with ExitStack() as ends:
         outputs = Output(ends), Output(ends)
         with ExitStack() as given:
@@ -118,11 +121,42 @@ async def run(
                     for output in outputs:
                         await output.ended.wait()
                 tasks.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            failure = group.exceptions[0]
         finally:
             with anyio.CancelScope(shield=True):
                 await child.end(limits.grace)
+        if failure is not None:
+            raise failure  # out here, so that its own cause stays
         stdout, stderr = (output.content for output in outputs)
         return outcome._replace(code=child.code, stdout=stdout, stderr=stderr)
+
+
+def kill_all() -> None:
+    """SIGKILL to every child with its group, without waiting: for a process that ends at once.
+
+    Safe in a signal handler. A child that is being started at this very moment is missed; where
+    there is `setpriv`, it dies with its parent all the same.
+    """
+    for group in tuple(_live):
+        _kill(group, signal.SIGKILL)
+
+
+def find_program(name: str, environ: Mapping[str, str]) -> Path | None:
+    """A program on PATH, None if there is none.
+
+    Relative folders on it are passed over: a program in the folder that we happen to be started in
+    must not get what our children are given.
+    """
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
+    found = shutil.which(name, path=path) if path else None
+    return Path(found) if found else None
+
+
+def _kill(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+        os.killpg(group, number)
 
 
 async def _start(
@@ -162,10 +196,10 @@ def _check(program: Path) -> None:
 @lru_cache(maxsize=1)
 def _dies_with_parent() -> tuple[str, ...]:
     """The prefix that has the kernel kill a child when its parent dies; empty if there is none."""
-    found = shutil.which("setpriv", path=_SYSTEM_PATH) if sys.platform == "linux" else None
-    if found is None or Path(found).resolve().name == "busybox":  # its setpriv lacks --pdeathsig
+    found = find_program("setpriv", {"PATH": _SYSTEM_PATH}) if sys.platform == "linux" else None
+    if found is None or found.resolve().name == "busybox":  # its setpriv lacks --pdeathsig
         return ()
-    return (found, "--pdeathsig", "KILL", "--")
+    return (str(found), "--pdeathsig", "KILL", "--")
 
 
 class _Child:
@@ -174,6 +208,7 @@ class _Child:
     def __init__(self, process: anyio.abc.Process) -> None:
         self._process = process
         self._ended = False
+        _live.add(process.pid)
 
     @property
     def code(self) -> int | None:
@@ -190,17 +225,14 @@ class _Child:
         if self._ended:
             return
         if self.running():
-            self._signal(signal.SIGTERM)
+            _kill(self._process.pid, signal.SIGTERM)
             with anyio.move_on_after(grace):
                 await self.wait()
-        self._signal(signal.SIGKILL)  # also for grandchildren that outlive the child
+        _kill(self._process.pid, signal.SIGKILL)  # also for grandchildren that outlive the child
         with anyio.move_on_after(grace):  # only a process stuck in the kernel takes longer
             await self.wait()
         self._ended = True
-
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(self._process.pid, number)
+        _live.discard(self._process.pid)
 
     def counters(self) -> tuple[int, int] | None:
         """Bytes read and written so far, sockets included; None where the kernel hides them."""
@@ -219,7 +251,7 @@ async def _observe(
     child: _Child, deadline: float, watch: Callable[[int], None] | None, limits: Limits
 ) -> Finished:
     """Wait for the child's end, the deadline or a stall, whichever is first."""
-    meter = _Meter(anyio.current_time())
+    meter = Meter(anyio.current_time())
     outcome = Finished(None, b"", b"")
     with anyio.move_on_after(deadline) as scope:
         reported = anyio.current_time()
@@ -238,40 +270,6 @@ async def _observe(
         now = anyio.current_time()
         outcome = outcome._replace(timed_out=True, progressed=meter.steady(now))
     return outcome._replace(moved=meter.moved)
-
-
-class _Meter:
-    """What a child's byte counters say over time."""
-
-    _WINDOW = 5.0  # seconds over which a rate is taken
-    _RECENT = 1.0  # seconds within which a byte must have moved
-
-    def __init__(self, now: float) -> None:
-        self.moved: int | None = None
-        self._total = 0
-        self._last_move = now
-        self._samples: deque[tuple[float, int]] = deque([(now, 0)])
-
-    def look(self, now: float, counters: tuple[int, int] | None) -> None:
-        if counters is None:
-            return
-        self.moved = counters[0]
-        if sum(counters) != self._total:
-            self._total = sum(counters)
-            self._last_move = now
-        self._samples.append((now, counters[0]))
-        while now - self._samples[0][0] > self._WINDOW:
-            self._samples.popleft()
-
-    def idle(self, now: float) -> float:
-        """Seconds since a byte moved; 0.0 where nobody can tell."""
-        return 0.0 if self.moved is None else now - self._last_move
-
-    def steady(self, now: float) -> bool:
-        if self.moved is None or now - self._last_move > self._RECENT:
-            return False
-        since, then = self._samples[0]
-        return self.moved - then >= _STEADY * (now - since)
 
 
 def _stdin(given: ExitStack, content: bytes | None) -> int:

@@ -24,9 +24,11 @@ T = TypeVar("T")
 TRIES = 4
 """Of one request, the first included: docs/design.md, section Registry client."""
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 30.0
-"""Seconds between tries of a request. Full jitter, any length up to the doubling bound, spreads
-the tries of many images best (Brooker, Exponential Backoff And Jitter, AWS 2015)."""
+"""Seconds between two tries of a request, at most: doubled with each. Full jitter, any length up
+to that, spreads the tries of many images best (Brooker, Exponential Backoff And Jitter, AWS
+2015)."""
+LONGEST_PAUSE = 30.0
+"""Seconds that a request may wait in place because it was asked to: as long as for an answer."""
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
 """Seconds between attempts at an image."""
@@ -35,16 +37,16 @@ _LONGEST_DELAY = 60.0
 async def retrying(
     operation: Callable[[int], Awaitable[T]],
     *,
-    tries: int = TRIES,
     retryable: Callable[[BaseException], bool],
+    at_least: Callable[[BaseException], float] = lambda _: 0.0,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> T:
-    """What the operation returns, in at most `tries` tries.
+    """What the operation returns, in at most `TRIES` tries.
 
     Args:
         operation: Gets the number of the try, from 1.
-        tries: How often it is begun at most.
         retryable: Whether another try may help after this exception. Cancellation never gets here.
+        at_least: Seconds to wait before it, where the exception says so.
         sleep: Waits some seconds.
 
     Raises:
@@ -53,13 +55,14 @@ async def retrying(
     try:
         return await operation(1)
     except Exception as error:
-        if tries <= 1 or not retryable(error):
+        if not retryable(error):
             raise
         first = error
-    # Most operations succeed at once, and tenacity costs 35 µs (measured) before the first try.
+    # The first try runs outside of tenacity, which costs 35 µs (measured) before it begins: a tenth
+    # of a request, and nearly all succeed at once. Its failure is handed to tenacity as number 1.
     attempts = AsyncRetrying(
-        stop=stop_after_attempt(tries),
-        wait=wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
+        stop=stop_after_attempt(TRIES),
+        wait=_wait(at_least),
         retry=retry_if_exception(lambda error: isinstance(error, Exception) and retryable(error)),
         sleep=sleep,
         reraise=True,
@@ -75,6 +78,16 @@ async def retrying(
     raise AssertionError("tenacity ends by returning or raising")
 
 
+def _wait(at_least: Callable[[BaseException], float]) -> Callable[[RetryCallState], float]:
+    jitter = wait_random_exponential(multiplier=_FIRST_PAUSE)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        return max(jitter(state), at_least(error) if error else 0.0)
+
+    return wait
+
+
 class Backoff:
     """How long an image waits after a failed attempt: 1 s doubling to 60 s, half of it jitter."""
 
@@ -82,10 +95,10 @@ class Backoff:
         self._wait = wait_exponential(multiplier=first / 2, max=longest / 2) + (
             wait_random_exponential(multiplier=first / 2, max=longest / 2)
         )
-        self._clock = Retrying()
+        self._controller = Retrying()  # to which a state belongs; no wait looks at it
 
     def delay(self, attempt: int) -> float:
         """Seconds to wait after this attempt failed; attempts count from 1."""
-        state = RetryCallState(self._clock, None, (), {})
+        state = RetryCallState(self._controller, None, (), {})
         state.attempt_number = attempt
         return self._wait(state)

@@ -23,15 +23,15 @@ def test_every_value_has_its_origin() -> None:
         {"IMAGE_SYNC_SETTINGS__CONCURRENCY": "4"},
         [config.Override("settings.ledger", "none", "--no-ledger")],
     )
-    rows = {row.path: (row.value, row.origin) for row in config.rows(result)}
-    assert rows["cache_registry"] == ('"zot.svc:5000"', "<stdin>:1:17")
-    assert rows["images[0].tag"] == ('"1.20"', "<stdin>:3:5")
-    assert rows["images[1].source"] == ('"a/c"', "<stdin>:4:13")
-    assert rows["settings.concurrency"] == ("4", "IMAGE_SYNC_SETTINGS__CONCURRENCY")
-    assert rows["settings.ledger"] == ('"none"', "--no-ledger")
-    assert rows["settings.pull_timeout_secs"] == ("300", "default")
-    assert rows["registries.quay.io.realm_hosts"] == ('["sso.x"]', "<stdin>:9:42")
-    assert "settings.pass_timeout_secs" not in rows
+    shown = [line.strip() for line in config.show(result).splitlines()]
+    assert 'cache_registry: "zot.svc:5000"  # <stdin>:1:17' in shown
+    assert 'tag: "1.20"  # <stdin>:3:5' in shown
+    assert '- source: "a/c"  # <stdin>:4:13' in shown
+    assert "concurrency: 4  # IMAGE_SYNC_SETTINGS__CONCURRENCY" in shown
+    assert 'ledger: "none"  # --no-ledger' in shown
+    assert "pull_timeout_secs: 300  # default" in shown
+    assert 'realm_hosts: ["sso.x"]  # <stdin>:9:42' in shown
+    assert not [line for line in shown if line.startswith("pass_timeout_secs")]
 
 
 def test_no_credentials_and_no_control_characters_are_shown() -> None:

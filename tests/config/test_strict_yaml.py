@@ -31,6 +31,7 @@ def _plain(node: Node) -> object:
     ("data", "message"),
     [
         pytest.param(b"a: [", "f.yaml:2:1: not valid YAML", id="syntax"),
+        pytest.param(b"a:\n\tb: 1", "indent with blanks, not tabs", id="tab"),
         pytest.param(
             b"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: the key 'a' stands here again", id="twice"
         ),

@@ -77,6 +77,16 @@ def test_helpers_are_read() -> None:
         pytest.param(b'{"auths": {"h": {"auth": "OnB3"}}}', "user:password", id="no-user"),
         pytest.param(b'{"credHelpers": {"h": "../x"}}', "credHelpers['h']", id="helper-path"),
         pytest.param(b'{"credHelpers": {"h": 1}}', "credHelpers['h']", id="helper-type"),
+        pytest.param(
+            rb'{"auths": {"h": {"username": "me", "password": "\ud800"}}}',
+            "password of auths['h'] is not Unicode",
+            id="half-a-character",
+        ),
+        pytest.param(
+            rb'{"auths": {"h": {"identitytoken": "a\udfff"}}}',
+            "identitytoken of auths['h'] is not Unicode",
+            id="half-a-token",
+        ),
         pytest.param(b'{"credsStore": "a b"}', "credsStore", id="store"),
         pytest.param(b'{"credsStore": ["x"]}', "credsStore", id="store-type"),
     ],
@@ -118,6 +128,21 @@ def test_what_docker_writes_is_what_is_read(username: str, secret: str) -> None:
     """Round trip, but for the padding that docker trims, too."""
     found = parse(auths={"h.example": auth(username, secret)}).auths[HOST]
     assert (found.username, found.secret) == (username, secret.rstrip("\0"))
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))  # halves of surrogate pairs, too
+
+
+@given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
+def test_any_credential_that_is_read_can_be_sent(username: str, secret: str, token: str) -> None:
+    """Nothing that JSON can hold crashes a request later."""
+    entry = {"username": username, "password": secret, "identitytoken": token}
+    try:
+        found = parse(auths={"h.example": entry}).auths
+    except BrokenFile:
+        return
+    for credential in found.values():
+        assert f"{credential.username}:{credential.secret}:{credential.identity_token}".encode()
 
 
 @pytest.mark.parametrize(

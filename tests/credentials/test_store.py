@@ -193,6 +193,11 @@ async def test_a_helper_without_credentials_is_no_error(tmp_path: Path) -> None:
             f'echo \'{{"Username": 1, "Secret": "{CANARY}"}}\'', "not the JSON", id="type"
         ),
         pytest.param(f"echo '[\"{CANARY}\"]'", "not the JSON", id="list"),
+        pytest.param(
+            f'printf \'%s\' \'{{"Username": "me", "Secret": "{CANARY}\\ud800"}}\'',
+            "not Unicode",
+            id="half-a-character",
+        ),
         pytest.param(f"kill -9 $$ # {CANARY}", "exit code -9", id="killed"),
     ],
 )

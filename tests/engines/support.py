@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from image_sync.credentials import Credential
 from image_sync.engines import Access, CopyRequest, Crane, Engine, Skopeo
 from image_sync.errors import Side
 from image_sync.events import Event
@@ -18,18 +19,12 @@ BRISK = Limits(grace=0.2, sample=0.02, report=0.05, drain=0.2)
 ENGINES: dict[str, Callable[..., Engine]] = {"crane": Crane, "skopeo": Skopeo}
 
 
-class Account(msgspec.Struct, frozen=True):
-    username: str
-    secret: str
-    identity_token: str | None = None
-
-
 class Accounts(msgspec.Struct, frozen=True):
     """Finds accounts by host."""
 
-    by_host: Mapping[str, Account] = {}
+    by_host: Mapping[str, Credential] = {}
 
-    async def find(self, host: str, path: str) -> Account | None:
+    async def find(self, host: str, path: str) -> Credential | None:
         return self.by_host.get(host)
 
 
@@ -38,7 +33,7 @@ class Setup(msgspec.Struct):
 
     bin: Path
     folder: Path
-    accounts: dict[str, Account] = {}
+    accounts: dict[str, Credential] = {}
     policies: dict[str, HostPolicy] = {}
     source_proxy: str | None = None
     environ: dict[str, str] = {}

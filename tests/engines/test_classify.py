@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_sync.engines.classify import Failure, classify
-from image_sync.engines.redact import redact, spellings, tail
+from image_sync.engines.redact import redacted_text, spellings, tail
 from image_sync.errors import ErrorKind, Side
 
 SOURCE, TARGET = "source.example", "127.0.0.1:40001"
@@ -251,20 +251,24 @@ def test_a_known_secret_never_gets_through(secret: str, before: str, after: str)
     """In none of its spellings, wherever it stands."""
     secrets = spellings(secret)
     for spelling in secrets:
-        shown = redact(f"{before} {spelling} {after}", secrets)
-        rest = redact(f"{before} ", secrets) + redact(f" {after}", secrets) + "[redacted]"
+        shown = redacted_text(f"{before} {spelling} {after}", secrets)
+        rest = (
+            redacted_text(f"{before} ", secrets)
+            + redacted_text(f" {after}", secrets)
+            + "[redacted]"
+        )
         assert spelling not in shown or spelling in rest
 
 
 def test_a_secret_inside_another_does_not_save_the_rest() -> None:
     """The longest spelling goes first."""
-    assert redact("sent abcdef", {"abc", "abcdef"}) == "sent [redacted]"
+    assert redacted_text("sent abcdef", {"abc", "abcdef"}) == "sent [redacted]"
 
 
 @given(st.text(), st.integers(min_value=20, max_value=500))
 def test_what_is_shown_is_one_printable_line(text: str, limit: int) -> None:
     """No control character, no newline, no more than a bounded length."""
-    shown = tail(redact(text), limit)
+    shown = tail(redacted_text(text), limit)
     assert shown.isprintable()
     assert len(shown) <= 11 * (limit + 4)  # an escaped character takes ten at most
 

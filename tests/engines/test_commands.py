@@ -2,6 +2,8 @@
 
 import base64
 import json
+import socket
+import sys
 from pathlib import Path
 
 import msgspec
@@ -9,14 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from image_sync.credentials import Credential
 from image_sync.engines import Access, CopyRequest, Crane
 from image_sync.engines.access import auth_file, operand_host
 from image_sync.engines.crane import case_refusal, needs_relay
-from image_sync.errors import EngineError, ErrorKind
+from image_sync.errors import EngineError, ErrorKind, Side
 from image_sync.model import HostPolicy, Security
 from image_sync.oci import Digest, Repository
 from tests.engines.fake import FakeTool
-from tests.engines.support import DIGEST, Account, Setup, request
+from tests.engines.support import DIGEST, Setup, request
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +49,7 @@ async def test_crane_is_insecure_only_where_nobody_is_verified(
 
 async def test_crane_reaches_a_plain_cache_through_the_relay(setup: Setup) -> None:
     """Verification stays on at the source; the cache's account goes by the relay's name."""
-    setup.accounts["cache.example:5000"] = Account("me", "pass")
+    setup.accounts["cache.example:5000"] = Credential("me", "pass")
     tool = FakeTool(setup, "crane")
     argv = await told(tool, request(security=(V, C)))
     assert argv[:3] == ["copy", "--", f"source.example/lab/app@{DIGEST}"]
@@ -54,6 +57,35 @@ async def test_crane_reaches_a_plain_cache_through_the_relay(setup: Setup) -> No
     assert relay.startswith("127.0.0.1:")
     assert rest == f"lab/app@{DIGEST}"
     assert json.loads(tool.files("config.json"))["auths"].keys() == {relay}
+
+
+PROBE = """
+exec {python} -c '
+import socket, sys
+host, _, port = sys.argv[1].partition("/")[0].partition(":")
+with socket.create_connection((host, int(port))) as relay:
+    relay.recv(1)
+sys.exit(1)
+' "$4"
+"""
+"""A crane that opens its target and waits for the end."""
+
+
+@pytest.mark.parametrize("port", [None, 1])
+async def test_the_relay_goes_to_port_80_of_a_cache_that_names_none(
+    setup: Setup, port: int | None
+) -> None:
+    """As plain HTTP does: nobody is listening there, and the error says where."""
+    with socket.socket() as client:
+        if client.connect_ex(("127.0.0.9", port or 80)) == 0:
+            pytest.skip("a server of this machine has that port")
+    cache = f"127.0.0.9:{port}" if port else "127.0.0.9"
+    FakeTool(setup, "crane").install(PROBE.format(python=sys.executable))
+    with pytest.raises(EngineError) as failure:
+        await setup.engine("crane").copy(request(target=cache, security=(V, C)), lambda _: None)
+    assert (failure.value.kind, failure.value.side) == (ErrorKind.NETWORK, Side.TARGET)
+    assert f"no way to {cache}: " in failure.value.message
+    assert f"('127.0.0.9', {port or 80})" in failure.value.message
 
 
 async def test_skopeo_is_told_each_side_apart(setup: Setup, tmp_path: Path) -> None:
@@ -92,7 +124,7 @@ async def test_skopeo_is_told_each_side_apart(setup: Setup, tmp_path: Path) -> N
 )
 async def test_docker_hub_goes_by_each_tools_own_key(setup: Setup, name: str, key: str) -> None:
     """Under any other key the copy would be anonymous, silently."""
-    setup.accounts["docker.io"] = Account("me", "pass")
+    setup.accounts["docker.io"] = Credential("me", "pass")
     tool = FakeTool(setup, name)
     argv = await told(tool, request("docker.io", path="library/nginx"))
     assert argv[-2].endswith(f"docker.io/library/nginx@{DIGEST}")
@@ -101,8 +133,8 @@ async def test_docker_hub_goes_by_each_tools_own_key(setup: Setup, name: str, ke
 
 async def test_accounts_do_not_cross_to_the_other_registry(setup: Setup) -> None:
     """skopeo's two files hold one account each."""
-    setup.accounts["source.example"] = Account("from", "a")
-    setup.accounts["cache.example:5000"] = Account("to", "b")
+    setup.accounts["source.example"] = Credential("from", "a")
+    setup.accounts["cache.example:5000"] = Credential("to", "b")
     tool = FakeTool(setup, "skopeo")
     await told(tool, request())
     assert json.loads(tool.files("src.json"))["auths"].keys() == {"source.example"}
@@ -211,8 +243,8 @@ async def test_crane_knows_one_account_per_host(setup: Setup) -> None:
     """Two repositories of one host with two accounts are skopeo's business."""
 
     class ByPath:
-        async def find(self, host: str, path: str) -> Account | None:
-            return Account("from" if path == "lab/app" else "to", "pass")
+        async def find(self, host: str, path: str) -> Credential | None:
+            return Credential("me", "pass", "from" if path == "lab/app" else "to")
 
     FakeTool(setup, "crane").install("exit 0")
     access = Access(environ={"PATH": str(setup.bin)}, policies={}, credentials=ByPath())
@@ -309,10 +341,10 @@ TEXT = st.text() | st.text(st.characters(categories=["Cs", "Lu"]))  # half chara
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z]{1,9}\.example", fullmatch=True),
-        st.builds(Account, username=TEXT, secret=TEXT),
+        st.builds(Credential, username=TEXT, secret=TEXT),
     )
 )
-def test_account_files_are_json_whatever_is_in_a_password(accounts: dict[str, Account]) -> None:
+def test_account_files_are_json_whatever_is_in_a_password(accounts: dict[str, Credential]) -> None:
     """Any account gives a file that says the same account."""
     auths = json.loads(auth_file(accounts))["auths"]
     assert auths.keys() == accounts.keys()

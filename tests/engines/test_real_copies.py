@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import pytest
 
+from image_sync.credentials import Credential
 from image_sync.engines import CopyRequest, Engine, leads_on
 from image_sync.errors import EngineError, ErrorKind, Side
 from image_sync.model import HostPolicy, Security
 from image_sync.oci import Digest
-from tests.engines.support import BRISK, Account, Setup, request
+from tests.engines.support import BRISK, Setup, request
 from tests.real import images
 from tests.real.accounts import OPERATOR, SECOND
 from tests.real.images import KINDS, Programs
@@ -52,8 +53,8 @@ def pair(tmp_path: Path, authority: Authority, setup: Setup) -> Iterator[Pair]:
         distribution(tmp_path / "source", tls) as source,
         distribution(tmp_path / "cache", clear) as cache,
     ):
-        setup.accounts[source.host] = Account(OPERATOR.username, OPERATOR.password)
-        setup.accounts[cache.host] = Account(SECOND.username, SECOND.password)
+        setup.accounts[source.host] = Credential(OPERATOR.username, OPERATOR.password)
+        setup.accounts[cache.host] = Credential(SECOND.username, SECOND.password)
         setup.policies[source.host] = HostPolicy(ca_file=str(authority.ca_file))
         yield Pair(source, cache)
 

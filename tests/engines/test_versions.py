@@ -72,7 +72,9 @@ async def test_an_old_version_is_used_only_if_it_is_named(
     assert refusal is not None
     assert refusal.kind is ErrorKind.TOOL
     assert spelt in refusal.why
-    assert "settings.preferred_tool" in refusal.why
+    assert "update it" in refusal.why
+    assert "install" in refusal.why
+    assert f"set settings.preferred_tool: {name} to use it all the same" in refusal.why
     named = setup.engine(name, named=True)
     for _ in range(3):
         assert await named.refusal(request()) is None
@@ -80,6 +82,7 @@ async def test_an_old_version_is_used_only_if_it_is_named(
     assert isinstance(warning, Warned)
     assert warning.subject == "engine"
     assert spelt in warning.message
+    assert "used because settings.preferred_tool names it; update it" in warning.message
 
 
 @pytest.mark.parametrize("version", ["v0.21.6", "0.21.7"])
@@ -98,6 +101,21 @@ async def test_a_missing_tool_says_how_to_get_it(setup: Setup, name: str) -> Non
     assert refusal is not None
     assert refusal.kind is ErrorKind.TOOL
     assert "install" in refusal.why
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_tool_in_the_working_directory_is_not_one_on_the_path(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It would be given accounts because of a dot on PATH."""
+    FakeTool(setup, name).install("exit 0")
+    monkeypatch.chdir(setup.bin)
+    setup.environ["PATH"] = ".:"
+    refusal = await setup.engine(name).refusal(request())
+    assert refusal is not None
+    assert "not installed" in refusal.why
+    setup.environ["PATH"] = f".:{setup.bin}"
+    assert await setup.engine(name).refusal(request()) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -56,15 +56,11 @@ def test_anything_else_is_refused(text: str) -> None:
 
 @given(st.binary(), st.sampled_from(["sha256", "sha512"]))
 def test_the_digest_of_bytes_reads_as_itself(content: bytes, algorithm: str) -> None:
-    """Text and value say the same, and streaming gives the same digits as hashing at once."""
+    """Text and value say the same, and no other bytes match."""
     digest = Digest.of(content, algorithm)
     assert Digest.parse(str(digest)) == digest
     assert digest.matches(content)
     assert not digest.matches(content + b"\0")
-    hasher = digest.hasher()
-    for start in range(0, len(content), 7):
-        hasher.update(content[start : start + 7])
-    assert hasher.hexdigest() == digest.hex
 
 
 @given(st.text() | st.from_regex(r"sha(256|512):[0-9a-fA-F]{60,130}"))

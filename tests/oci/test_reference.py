@@ -20,6 +20,7 @@ from image_sync.oci.reference import (
     parse_host,
     parse_path,
     parse_tag,
+    split_host,
 )
 
 SHA256 = "sha256:" + "0123456789abcdef" * 4
@@ -201,20 +202,27 @@ def test_a_repository_makes_references() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "api", "name"),
+    ("host", "name", "port"),
     [
-        ("docker.io", "registry-1.docker.io", "docker.io"),
-        ("ghcr.io", "ghcr.io", "ghcr.io"),
-        ("localhost:5000", "localhost:5000", "localhost"),
-        ("[::1]:5000", "[::1]:5000", "::1"),
-        ("[::1]", "[::1]", "::1"),
+        ("zot", "zot", None),
+        ("zot:443", "zot", 443),
+        ("zot.svc", "zot.svc", None),
+        ("localhost:5000", "localhost", 5000),
+        ("10.0.0.1:65535", "10.0.0.1", 65_535),
+        ("[::1]:5000", "::1", 5000),
+        ("[::1]", "::1", None),
     ],
 )
-def test_hosts(host: str, api: str, name: str) -> None:
-    """The API of Docker Hub is elsewhere; a name is without port and brackets."""
-    assert api_host(host) == api
-    assert Repository(host, "x").api_host == api
-    assert host_name(host) == name
+def test_a_host_is_a_name_and_perhaps_a_port(host: str, name: str, port: int | None) -> None:
+    """Without a port there is none, and an address is without its brackets."""
+    assert split_host(parse_host(host)) == (name, port)
+    assert host_name(parse_host(host)) == name
+
+
+def test_the_api_of_docker_hub_is_elsewhere() -> None:
+    """Everybody else's answers under the registry's own name."""
+    assert api_host("docker.io") == "registry-1.docker.io"
+    assert api_host("ghcr.io:5000") == "ghcr.io:5000"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_sync.oci.wire import WireErrors, parse_errors, printable
+from image_sync.oci.wire import WireErrors, parse_errors
 
 
 def body(*errors: object) -> bytes:
@@ -85,13 +85,6 @@ def test_deep_bodies_are_read(depth: int) -> None:
     """Nesting beyond what Python reads, or just within it, is no error of ours."""
     nested = '{"errors":[{"code":"A","detail":' + "[" * depth + "1" + "]" * depth + "}]}"
     assert len(parse_errors(nested.encode()).message) < 500
-
-
-def test_printable_keeps_what_people_read() -> None:
-    """Letters of any script and spaces stay, what cannot be seen is shown escaped."""
-    assert printable("für 東京 a b") == "für 東京 a b"
-    assert printable("a\u200bb\u00a0c\ud800") == r"a\u200bb\xa0c\ud800"
-    assert printable("abcdef", limit=3) == "abc…"
 
 
 junk = st.recursive(

@@ -12,6 +12,7 @@ import pytest
 from image_sync.runtime import files
 from image_sync.runtime.files import (
     private_folder,
+    remove_private_folders,
     sweep_private_folders,
     write_atomic,
     write_private,
@@ -75,6 +76,20 @@ def test_a_private_folder_is_entered_by_its_owner_and_does_not_stay(tmp_path: Pa
         write_private(folder / "below" / "secret", b"secret")
         raise KeyError
     assert names(tmp_path) == []
+
+
+def test_all_private_folders_are_removed_at_once(tmp_path: Path) -> None:
+    """Those in use, with all they hold, and none but ours; leaving them afterwards is no error."""
+    (tmp_path / "image-sync-notes").mkdir()
+    with private_folder(tmp_path) as one, private_folder(tmp_path) as other:
+        (one / "home").mkdir()
+        write_private(one / "home" / "secret", b"secret")
+        remove_private_folders()
+        assert not one.exists()
+        assert not other.exists()
+        remove_private_folders()
+    assert names(tmp_path) == ["image-sync-notes"]
+    assert not files._in_use
 
 
 def test_folders_of_the_killed_are_swept_and_those_in_use_are_not(tmp_path: Path) -> None:

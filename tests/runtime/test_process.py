@@ -301,6 +301,26 @@ anyio.run(main)
 """
 
 
+@LINUX
+async def test_an_error_while_a_child_runs_comes_out_as_it_is(script: Script) -> None:
+    """Not in a group, which whoever waits for an OSError would miss; the child is gone."""
+
+    def watch(_: int) -> None:
+        if written(script.folder / "pid"):
+            raise OSError("mine")
+
+    with pytest.raises(OSError, match="mine"):
+        await run(
+            ["/bin/sh", "-c", "echo $$ > pid; exec sleep 600"],
+            env={"PATH": "/usr/bin:/bin"},
+            cwd=script.folder,
+            deadline=FOREVER,
+            watch=watch,
+            limits=BRISK,
+        )
+    assert not alive(script.noted())
+
+
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 

@@ -59,14 +59,31 @@ async def test_what_is_not_retryable_is_raised_at_once() -> None:
 
 
 async def test_pauses_stay_within_the_doubling_bound() -> None:
-    """Each pause is between nothing and 0.5 s, 1 s, 2 s ... 30 s: full jitter."""
+    """Each pause is between nothing and 0.5 s, 1 s, 2 s: full jitter."""
     for _ in range(50):
         flaky = Flaky(99)
         with pytest.raises(ConnectionError):
-            await retrying(flaky, tries=10, retryable=is_connection_error, sleep=flaky.sleep)
-        bounds = [min(0.5 * 2**n, 30.0) for n in range(9)]
+            await retrying(flaky, retryable=is_connection_error, sleep=flaky.sleep)
+        bounds = (0.5, 1.0, 2.0)
         assert all(0 <= p <= bound for p, bound in zip(flaky.pauses, bounds, strict=True))
         assert len(set(flaky.pauses)) > 1
+
+
+async def test_a_pause_is_as_long_as_the_failure_asks_for() -> None:
+    """Every failure is asked; one that names no time leaves the jitter as it is."""
+    flaky = Flaky(99)
+    asked = {"try 1": 7.0, "try 2": 0.0, "try 3": 30.0, "try 4": 0.0}
+
+    with pytest.raises(ConnectionError):
+        await retrying(
+            flaky,
+            retryable=is_connection_error,
+            at_least=lambda error: asked[str(error)],
+            sleep=flaky.sleep,
+        )
+    assert flaky.pauses[0] == 7.0
+    assert flaky.pauses[1] <= 1.0
+    assert flaky.pauses[2] == 30.0
 
 
 @pytest.mark.parametrize("last", [1, 2, 3])
