@@ -1,8 +1,8 @@
 """What happens, as frozen values: the only thing that doing tells to watching.
 
 Layers above take `emit: Emit` and call it at the moment something happened; it never blocks and
-never raises. Logs, metrics, progress and report subscribe. Nothing here carries a secret, and
-nothing here decides anything.
+never raises. The log subscribes; metrics and progress would be other subscribers. Nothing here
+carries a secret, and nothing here decides anything.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from image_sync.errors import ErrorKind, Side
-from image_sync.model import Action, ImageSpec, SyncResult
+from image_sync.model import Action, ImageSpec, Security, SyncResult
 from image_sync.oci import Digest, Reference
 
 
@@ -143,14 +143,16 @@ class CircuitOpened(msgspec.Struct, frozen=True, tag=True):
     seconds: float
 
 
-class PlainHttpUsed(msgspec.Struct, frozen=True, tag=True):
-    """A registry that need not prove itself answered without TLS; sent once per host.
+class WeakSecurity(msgspec.Struct, frozen=True, tag=True):
+    """A registry that need not prove itself did not; sent once per host and kind of security.
 
     Attributes:
-        credentials: True if credentials travel in clear because of it.
+        security: UNVERIFIED or CLEAR.
+        credentials: True if credentials are sent nevertheless; that is told once more.
     """
 
     host: str
+    security: Security
     credentials: bool
 
 
@@ -190,7 +192,7 @@ Event = (
     | HostPaused
     | PullQuota
     | CircuitOpened
-    | PlainHttpUsed
+    | WeakSecurity
     | CredentialsFound
     | Warned
 )

@@ -11,7 +11,29 @@ import image_sync.http.lean  # noqa: F401 - before httpx is first imported
 from image_sync.http.client import Http
 from image_sync.http.clock import Clock
 from image_sync.http.deadlines import Deadlines
-from image_sync.http.message import Request, Response
+from image_sync.http.message import MAX_ASIDE, Request, Response
 from image_sync.http.quota import Quota
+from image_sync.http.urls import (
+    Origin,
+    RefusedUrl,
+    join,
+    parse_origin,
+    redacted_url,
+    registry_origin,
+)
 
-__all__ = ["Clock", "Deadlines", "Http", "Quota", "Request", "Response"]
+__all__ = [
+    "MAX_ASIDE",
+    "Clock",
+    "Deadlines",
+    "Http",
+    "Origin",
+    "Quota",
+    "RefusedUrl",
+    "Request",
+    "Response",
+    "join",
+    "parse_origin",
+    "redacted_url",
+    "registry_origin",
+]

@@ -1,7 +1,7 @@
 """Who may go to a host now: pauses, circuit, slots and rate; and what a 429 does to a host."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from image_sync.errors import ErrorKind, RegistryError
 from image_sync.events import Emit, HostPaused
@@ -10,17 +10,15 @@ from image_sync.http.clock import Clock
 from image_sync.http.errors import Asked
 from image_sync.http.limits import Limits
 from image_sync.http.message import Request, Response
-from image_sync.http.pauses import Pauses, parse_retry_after
+from image_sync.http.pauses import Pauses
 from image_sync.http.quota import is_pull_quota
 from image_sync.model import HostPolicy
-from image_sync.oci.wire import parse_errors, printable
+from image_sync.oci.quoting import printable
+from image_sync.oci.wire import parse_errors
 
-TOO_MANY_REQUESTS = 429
 _NEWS = 1.0
 """Seconds that a pause must grow by to be told again: requests that were in flight together bring
 the same news a few milliseconds apart."""
-_ASIDE = 64 * 1024
-"""Bytes that are read of a body that is only for information: the cap of error bodies."""
 
 
 class Admission:
@@ -36,7 +34,6 @@ class Admission:
         self._limits = Limits(policies, clock)
         self._pauses = Pauses(clock)
         self._circuits = circuits
-        self._clock = clock
         self._emit = emit
 
     @asynccontextmanager
@@ -77,15 +74,11 @@ class Admission:
 
     async def limited(self, request: Request, asked: Asked, response: Response) -> RegistryError:
         """The error for a 429, after its host was paused."""
-        errors = parse_errors(await start_of(response))
-        headers = response.headers
-        seconds = parse_retry_after(
-            headers.get("Retry-After"), headers.get("Date"), self._clock.wall()
-        )
+        errors = parse_errors(await response.start())
         # A HEAD costs no pull, so a limit that hits one is not the pull quota's.
-        pulls_only = request.method != "HEAD" and is_pull_quota(headers, errors)
+        pulls_only = request.method != "HEAD" and is_pull_quota(response.headers, errors)
         why = errors.message or printable(", ".join(errors.codes)) or "too many requests"
-        seconds = self.pause(request.host, seconds, why, pulls_only=pulls_only)
+        seconds = self.pause(request.host, response.retry_after, why, pulls_only=pulls_only)
         return asked.error(
             ErrorKind.RATE_LIMITED,
             f"{request.host} asks to be left alone for {seconds:.0f} s: {why}",
@@ -108,20 +101,6 @@ class Admission:
                 f"{request.host} failed for several repositories, asked again in {open_for:.0f} s",
                 retry_after=open_for,
             )
-
-
-async def start_of(response: Response) -> bytes:
-    """At most 64 KiB of a body that is only for information; less if it breaks."""
-    body = bytearray()
-    try:
-        async with aclosing(response.chunks()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) >= _ASIDE:
-                    break
-    except RegistryError:
-        return bytes(body)  # what came is all there is to say
-    return bytes(body[:_ASIDE])
 
 
 def _not_sent(request: Request) -> Asked:

@@ -5,13 +5,17 @@ row, without an answer in between, open a host's circuit; every 30 s one request
 broken repository therefore never takes its host away from the others.
 """
 
+from http import HTTPStatus
+
 from image_sync.http.clock import Clock
 
 REPOSITORIES = 3
 """Different repositories that must have failed: fewer may be those repositories' own fault."""
 PAUSE = 30.0
 """Seconds between two probes of an open circuit."""
-FAILING_STATUSES = frozenset({502, 503, 504})
+FAILING_STATUSES = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
 """A gateway says that nobody is behind it: RFC 9110, sections 15.6.3 to 15.6.5."""
 
 

@@ -7,6 +7,8 @@ caller's (`registry/`).
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib import metadata
 from types import TracebackType
 from typing import Self
 
@@ -15,25 +17,30 @@ from aiohttp.abc import AbstractResolver
 
 from image_sync.errors import ErrorKind, RegistryError
 from image_sync.events import Emit
-from image_sync.http.admission import TOO_MANY_REQUESTS, Admission, start_of
+from image_sync.http.admission import Admission
 from image_sync.http.circuit import Circuits
 from image_sync.http.clock import Clock, SystemClock
 from image_sync.http.deadlines import DEFAULTS, Deadlines
 from image_sync.http.errors import Asked, is_not_tls
 from image_sync.http.exchange import Exchanges
-from image_sync.http.message import Request, Response
+from image_sync.http.message import MAX_ASIDE, Request, Response
 from image_sync.http.pools import Pools
 from image_sync.http.quota import Quota, Quotas
-from image_sync.http.redirects import MAX_HOPS, STATUSES, Hop, RefusedUrl, follow
+from image_sync.http.redirects import MAX_HOPS, STATUSES, Hop, follow
 from image_sync.http.routes import Routes
 from image_sync.http.security import Securities
 from image_sync.http.tls import Contexts
+from image_sync.http.urls import RefusedUrl
 from image_sync.model import HostPolicy, Security, TlsPolicy
-from image_sync.oci.wire import printable
+from image_sync.oci.quoting import printable
 
+_LIMITED = HTTPStatus.TOO_MANY_REQUESTS  # looked up once: Python 3.11's enums are slow at it
 _READING = frozenset({"GET", "HEAD"})
-_SHORT = 64 * 1024
-"""Bytes of a redirect's body that are worth reading to keep its connection."""
+_FIELDS = {
+    "Accept-Encoding": "identity",
+    "User-Agent": f"image-sync/{metadata.version('image-sync')}",
+}
+"""What every request carries: RFC 9110, sections 12.5.3 and 10.1.5."""
 
 
 class Http:
@@ -45,7 +52,6 @@ class Http:
         policies: Mapping[str, HostPolicy],
         emit: Emit,
         source_proxy: str | None = None,
-        user_agent: str = "image-sync",
         deadlines: Deadlines = DEFAULTS,
         clock: Clock | None = None,
         resolver: AbstractResolver | None = None,
@@ -56,7 +62,6 @@ class Http:
             policies: What the operator says, by canonical host; rates are this process's share.
             emit: Takes the events.
             source_proxy: URL of the proxy for requests on the source side.
-            user_agent: What every request calls itself.
             deadlines: Seconds that the outside world may take.
             clock: Where time comes from; the machine's by default.
             resolver: Where addresses come from; the system's by default.
@@ -64,7 +69,6 @@ class Http:
         clock = clock or SystemClock()
         self._clock = clock
         self._deadlines = deadlines
-        self._fields = {"Accept-Encoding": "identity", "User-Agent": user_agent}
         circuits = Circuits(clock)
         self._admission = Admission(policies, circuits, clock, emit)
         self._quotas = Quotas(emit)
@@ -162,7 +166,7 @@ class Http:
                 asked,
                 redirected=hop.origin != origin,
                 deadlines=self._deadlines,
-                clock=self._clock.monotonic,
+                clock=self._clock,
             )
             try:
                 onward = await self._judge(request, hop, response, asked, left)
@@ -179,7 +183,7 @@ class Http:
 
     def _first(self, request: Request) -> Hop:
         try:
-            return self._routes.first(request, {**request.headers, **self._fields})
+            return self._routes.first(request, {**request.headers, **_FIELDS})
         except RefusedUrl as error:
             raise _refused(Asked(request.side, request.method, request.target), error) from None
 
@@ -198,7 +202,7 @@ class Http:
         self, request: Request, hop: Hop, response: Response, asked: Asked, left: int
     ) -> Hop | None:
         """Where an answer sends the request; None if it is the last one."""
-        if response.status == TOO_MANY_REQUESTS:
+        if response.status == _LIMITED:
             raise await self._admission.limited(request, asked, response)
         self._admission.answered(request)
         if response.status not in STATUSES:
@@ -229,5 +233,5 @@ def _refused(asked: Asked, why: object, status: int | None = None) -> RegistryEr
 async def _finish(response: Response) -> None:
     """Read a redirect's short body to its end, so that its connection can be used again."""
     length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and len(length) <= len(str(_SHORT)) and int(length) <= _SHORT:
-        await start_of(response)
+    if length.isdecimal() and len(length) <= len(str(MAX_ASIDE)) and int(length) <= MAX_ASIDE:
+        await response.start()

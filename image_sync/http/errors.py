@@ -15,9 +15,9 @@ import httpx
 
 from image_sync.errors import ErrorKind, RegistryError, Side
 from image_sync.http.addresses import is_refusal
-from image_sync.http.redirects import redact
 from image_sync.http.transport import IncompleteBody
-from image_sync.oci.wire import printable
+from image_sync.http.urls import redacted_url
+from image_sync.oci.quoting import printable
 
 KINDS: dict[type[BaseException], ErrorKind] = {
     httpx.TransportError: ErrorKind.NETWORK,
@@ -67,7 +67,7 @@ class Asked(NamedTuple):
             kind,
             side=self.side,
             method=self.method,
-            url=redact(self.url),
+            url=redacted_url(self.url),
             status=status,
             codes=codes,
             retry_after=retry_after,
@@ -78,7 +78,7 @@ class Asked(NamedTuple):
         return self.error(*explain(error))
 
     def __repr__(self) -> str:
-        return f"Asked({self.side}, {self.method} {redact(self.url)})"
+        return f"Asked({self.side}, {self.method} {redacted_url(self.url)})"
 
 
 def explain(error: httpx.TransportError) -> tuple[ErrorKind, str]:
@@ -106,6 +106,11 @@ def is_not_tls(error: BaseException) -> bool:
         isinstance(cause, ssl.SSLError) and getattr(cause, "reason", None) in _NOT_TLS
         for cause in _chain(error)
     )
+
+
+def is_unproven(error: BaseException) -> bool:
+    """True if the peer speaks TLS, and only its certificate does not verify."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error))
 
 
 def is_unreachable(error: httpx.TransportError) -> bool:

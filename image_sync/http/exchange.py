@@ -6,6 +6,7 @@ out as one `RequestFinished`. Following redirects and judging statuses is `clien
 
 from collections.abc import Mapping
 from functools import lru_cache
+from http import HTTPStatus
 
 import anyio
 import httpx
@@ -15,18 +16,19 @@ from image_sync.events import CircuitOpened, Emit, RequestFinished
 from image_sync.http.circuit import FAILING_STATUSES, PAUSE, Circuits
 from image_sync.http.clock import Clock
 from image_sync.http.deadlines import Deadlines
-from image_sync.http.errors import Asked, NoAnswer, is_unreachable
+from image_sync.http.errors import Asked, NoAnswer, is_unproven, is_unreachable
 from image_sync.http.message import Request
 from image_sync.http.quota import Quotas
-from image_sync.http.redirects import Hop, Origin
+from image_sync.http.redirects import Hop
 from image_sync.http.routes import Route, Routes
 from image_sync.http.security import Securities
 from image_sync.http.tls import TrustError
 from image_sync.http.upload import PIECE, Upload
-from image_sync.model import TlsPolicy
+from image_sync.http.urls import Origin
+from image_sync.model import Security, TlsPolicy
 
 _NO_CONTENT = httpx.ByteStream(b"")
-_BAD_REQUEST = 400
+_BAD_REQUEST = HTTPStatus.BAD_REQUEST
 """What servers that learnt TLS answer to clear text, Go's for one."""
 
 
@@ -59,20 +61,23 @@ class Exchanges:
             RegistryError: There is none; chained from the transport's error.
         """
         asked = Asked(request.side, request.method, hop.url)
-        try:
-            route = self._routes.find(request, hop)
-        except TrustError as error:
-            raise asked.error(ErrorKind.CONFIG, str(error)) from error
-        began = self._clock.monotonic()
-        try:
-            answer = await self._travel(request, hop, route)
-        except httpx.TransportError as error:
-            self._finished(request, hop, None, began)
-            self._failed(request, route, error)
-            raise asked.failure(error) from error
-        self._finished(request, hop, answer.status_code, began)
-        self._answered(request, hop, route, answer)
-        return answer
+        while True:
+            try:
+                route = self._routes.find(request, hop)
+            except TrustError as error:
+                raise asked.error(ErrorKind.CONFIG, str(error)) from error
+            began = self._clock.monotonic()
+            try:
+                answer = await self._travel(request, hop, route)
+            except httpx.TransportError as error:
+                self._finished(request, hop, None, began)
+                self._failed(request, route, error)
+                if self._doubts(request, hop, route, error):
+                    continue
+                raise asked.failure(error) from error
+            self._finished(request, hop, answer.status_code, began)
+            self._answered(request, hop, route, answer)
+            return answer
 
     async def _travel(self, request: Request, hop: Hop, route: Route) -> httpx.Response:
         limit = self._deadlines.connect + self._deadlines.headers
@@ -96,13 +101,23 @@ class Exchanges:
         if is_unreachable(error) and self._circuits.failed(host, request.repository):
             self._emit(CircuitOpened(host=host, seconds=PAUSE))
 
+    def _doubts(
+        self, request: Request, hop: Hop, route: Route, error: httpx.TransportError
+    ) -> bool:
+        """Whether only the certificate did not verify, and need not; the next route asks less."""
+        asked = route.excused and route.security is Security.VERIFIED
+        if not (asked and is_unproven(error)):
+            return False
+        self._securities.doubt(request.host, hop.origin, own=route.own)
+        return True
+
     def _answered(self, request: Request, hop: Hop, route: Route, answer: httpx.Response) -> None:
         if not route.own:
             return
         host = request.host
-        if request.tls is TlsPolicy.LENIENT:
+        if request.tls is not TlsPolicy.VERIFY:
             credentials = "Authorization" in hop.headers
-            self._securities.answered(host, hop.origin.scheme, credentials=credentials)
+            self._securities.answered(host, request.tls, route.security, credentials=credentials)
             if route.context is None and answer.status_code == _BAD_REQUEST:
                 self._securities.failed(host)
         if answer.status_code not in FAILING_STATUSES:

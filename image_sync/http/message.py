@@ -9,11 +9,15 @@ from contextlib import aclosing
 import httpx
 import msgspec
 
-from image_sync.errors import ErrorKind, Side
+from image_sync.errors import ErrorKind, RegistryError, Side
+from image_sync.http.clock import Clock
 from image_sync.http.deadlines import Deadlines, Floor, TooSlow
 from image_sync.http.errors import Asked
+from image_sync.http.pauses import parse_retry_after
 from image_sync.model import TlsPolicy
 
+MAX_ASIDE = 64 * 1024
+"""Bytes that are read of a body that is only for information, as that of a refusal is."""
 _DIGITS = 18  # of a length: far beyond any disk, and cheap to convert
 
 
@@ -75,7 +79,7 @@ class Response:
         *,
         redirected: bool,
         deadlines: Deadlines,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         headers: Mapping[str, str] = raw.extensions["headers"]
         self.status = raw.status_code
@@ -89,6 +93,29 @@ class Response:
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {self._asked!r})"
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that it asks to be left alone for, None if it does not."""
+        headers = self.headers
+        now = self._clock.wall()
+        return parse_retry_after(headers.get("Retry-After"), headers.get("Date"), now)
+
+    async def start(self) -> bytes:
+        """At most 64 KiB of a body that is only for information; less if it breaks off.
+
+        What the answer means stands in its status, whatever becomes of the body.
+        """
+        body = bytearray()
+        try:
+            async with aclosing(self.chunks()) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) >= MAX_ASIDE:
+                        break
+        except RegistryError:
+            return bytes(body)  # what came is all there is to say
+        return bytes(body[:MAX_ASIDE])
 
     async def read(self, limit: int) -> bytes:
         """The whole body.
@@ -122,7 +149,7 @@ class Response:
         stream = self._raw.stream
         if not isinstance(stream, httpx.AsyncByteStream):
             raise TypeError("answers of the transport stream asynchronously")
-        floor, clock = Floor(self._deadlines), self._clock
+        floor, clock = Floor(self._deadlines), self._clock.monotonic
         try:
             began = clock()
             async for chunk in stream:

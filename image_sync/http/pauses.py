@@ -1,7 +1,7 @@
 """Hosts that asked to be left alone: RFC 9110 section 10.2.3 (Retry-After), RFC 6585 section 4.
 
 A 429 pauses the host for every image (fault rows 8, 10, 11). A used-up pull quota pauses pulls
-only: HEADs cost none and go on. Who is refused because of a pause is decided in `client.py`.
+only: HEADs cost none and go on. Who is refused because of a pause is decided in `admission.py`.
 """
 
 import re

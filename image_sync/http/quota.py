@@ -12,7 +12,7 @@ import msgspec
 from image_sync.events import Emit, PullQuota
 from image_sync.oci.wire import WireErrors
 
-_ITEM = re.compile(r"\s*([0-9]{1,9})\s*(?:;\s*w=([0-9]{1,9})\s*)?(?:[;,].*)?", re.DOTALL)
+_ITEM = re.compile(r"\s*([0-9]{1,9})\s*(?:[;,].*)?", re.DOTALL)
 _PULL_LIMIT = re.compile(r"pull[ -]?(?:rate[ -]?)?limit", re.IGNORECASE)
 _TOO_MANY = "TOOMANYREQUESTS"
 
@@ -22,7 +22,6 @@ class Quota(msgspec.Struct, frozen=True):
 
     limit: int
     remaining: int
-    window_seconds: int | None
 
 
 def parse_quota(limit: str, remaining: str) -> Quota | None:
@@ -30,8 +29,7 @@ def parse_quota(limit: str, remaining: str) -> Quota | None:
     granted, left = _ITEM.fullmatch(limit), _ITEM.fullmatch(remaining)
     if not granted or not left:
         return None
-    window = granted[2] or left[2]
-    return Quota(int(granted[1]), int(left[1]), int(window) if window else None)
+    return Quota(int(granted[1]), int(left[1]))
 
 
 def is_pull_quota(headers: Mapping[str, str], errors: WireErrors) -> bool:

@@ -6,17 +6,17 @@ identity, and must prove theirs even to a lenient registry, unless the operator 
 
 import ssl
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 from image_sync.errors import Side
 from image_sync.http.message import Request
 from image_sync.http.pools import Pools, Standing
-from image_sync.http.redirects import Hop, Origin, RefusedUrl, parse_origin
+from image_sync.http.redirects import Hop
 from image_sync.http.security import Securities
 from image_sync.http.tls import Contexts, Trust
 from image_sync.http.transport import AiohttpTransport
-from image_sync.model import HostPolicy, TlsPolicy
+from image_sync.http.urls import Origin, RefusedUrl, parse_origin, registry_origin
+from image_sync.model import HostPolicy, Security, TlsPolicy
 from image_sync.oci.reference import api_host
 
 _NOTHING_SAID = HostPolicy()
@@ -29,6 +29,15 @@ class Route(NamedTuple):
     context: ssl.SSLContext | None  # None: clear text
     proxy: str | None
     own: bool  # True: the registry itself
+    excused: bool  # True: a certificate that does not verify is no end
+
+    @property
+    def security(self) -> Security:
+        """What an answer on this way says of its peer."""
+        if self.context is None:
+            return Security.CLEAR
+        unproven = self.context.verify_mode is ssl.CERT_NONE
+        return Security.UNVERIFIED if unproven else Security.VERIFIED
 
 
 class Routes:
@@ -56,7 +65,7 @@ class Routes:
         """
         scheme = self._securities.scheme(request.host, request.tls)
         if request.target.startswith("/"):
-            origin = _registry_origin(scheme, request.host)
+            origin = registry_origin(scheme, request.host)
             return Hop(f"{scheme}://{api_host(request.host)}{request.target}", origin, headers)
         origin = parse_origin(request.target)
         if scheme == "https" and origin.scheme == "http":
@@ -68,7 +77,7 @@ class Routes:
 
     def in_clear(self, request: Request, hop: Hop) -> Hop:
         """A registry's own hop over plain HTTP, for a registry that speaks no TLS."""
-        origin = _registry_origin("http", request.host)
+        origin = registry_origin("http", request.host)
         return Hop(f"http://{api_host(request.host)}{request.target}", origin, hop.headers)
 
     def find(self, request: Request, hop: Hop) -> Route:
@@ -81,27 +90,23 @@ class Routes:
         proxy = policy.proxy or (self._source_proxy if request.side is Side.SOURCE else None)
         standing = _standing(request.host, hop.origin, policy)
         own = standing is Standing.OWN
-        context = None
-        if hop.origin.scheme == "https":
-            trust = Trust.of(policy) if own else Trust.of(policy).foreign
-            verify = request.tls is not TlsPolicy.LENIENT or not _believed(request, hop, standing)
-            context = self._contexts.get(trust, verify=verify)
         pool = self._pools.get(request.host, standing, proxied=proxy is not None)
-        return Route(pool, context, proxy, own)
+        if hop.origin.scheme != "https":
+            return Route(pool, None, proxy, own, excused=False)
+        trust = Trust.of(policy) if own else Trust.of(policy).foreign
+        excused = request.tls is TlsPolicy.LENIENT and _believed(request, hop, standing)
+        verify = not excused or self._securities.proves(request.host, hop.origin)
+        context = self._contexts.get(trust, verify=verify)
+        return Route(pool, context, proxy, own, excused)
 
 
 def _standing(host: str, origin: Origin, policy: HostPolicy) -> Standing:
-    if origin == _registry_origin(origin.scheme, host):
+    if origin == registry_origin(origin.scheme, host):
         return Standing.OWN
     names = (*policy.redirect_hosts, *policy.realm_hosts)
     return Standing.NAMED if {origin.host, origin.authority} & {*names} else Standing.STRANGER
 
 
 def _believed(request: Request, hop: Hop, standing: Standing) -> bool:
-    same_name = hop.origin.host == _registry_origin(hop.origin.scheme, request.host).host
+    same_name = hop.origin.host == registry_origin(hop.origin.scheme, request.host).host
     return same_name or standing is not Standing.STRANGER
-
-
-@lru_cache(maxsize=1024)  # a few per registry
-def _registry_origin(scheme: str, host: str) -> Origin:
-    return parse_origin(f"{scheme}://{api_host(host)}")

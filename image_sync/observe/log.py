@@ -14,7 +14,7 @@ from typing import TextIO, assert_never
 import msgspec
 
 from image_sync import events
-from image_sync.model import Action, ImageSpec, SyncResult
+from image_sync.model import Action, ImageSpec, Security, SyncResult
 
 LOGGER = logging.getLogger("image_sync")
 
@@ -124,7 +124,7 @@ _HostEvent = (
     | events.HostPaused
     | events.PullQuota
     | events.CircuitOpened
-    | events.PlainHttpUsed
+    | events.WeakSecurity
     | events.CredentialsFound
     | events.Warned
 )
@@ -151,16 +151,24 @@ def _describe_host(event: _HostEvent) -> tuple[int, str, Fields]:
         case events.CircuitOpened():
             message = f"{event.host} keeps failing: asked again in {event.seconds:.0f} s"
             return logging.WARNING, message, {"registry": event.host}
-        case events.PlainHttpUsed():
-            level = logging.WARNING if event.credentials else logging.INFO
-            clear = "; credentials travel in clear" if event.credentials else ""
-            return level, f"{event.host} speaks plain HTTP{clear}", {"registry": event.host}
+        case events.WeakSecurity():
+            return _weak(event)
         case events.CredentialsFound():
             return logging.INFO, f"credentials from {event.where}", {"registry": event.host}
         case events.Warned():
             return logging.WARNING, event.message, {"subject": event.subject}
         case _:
             assert_never(event)
+
+
+def _weak(event: events.WeakSecurity) -> tuple[int, str, Fields]:
+    fields: Fields = {"registry": event.host}
+    if event.security is Security.CLEAR:
+        level = logging.WARNING if event.credentials else logging.INFO
+        clear = "; credentials travel in clear" if event.credentials else ""
+        return level, f"{event.host} speaks plain HTTP{clear}", fields
+    sent = "; credentials are sent to it nevertheless" if event.credentials else ""
+    return logging.INFO, f"{event.host} shows a certificate that does not verify{sent}", fields
 
 
 def _finished(result: SyncResult) -> tuple[int, str, Fields]:

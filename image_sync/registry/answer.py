@@ -1,15 +1,12 @@
 """One answer of a registry, read whole, and the errors that it can mean."""
 
-from collections.abc import Mapping
+from http import HTTPStatus
 
 from image_sync.errors import ErrorKind, RegistryError
-from image_sync.http import Response
-from image_sync.http.redirects import redact
+from image_sync.http import Response, redacted_url
 from image_sync.model import Endpoint
 from image_sync.oci import Digest
-from image_sync.registry.errors import MAX_ERROR_BODY, Refusal, error_from
-
-_OK = 200
+from image_sync.registry.errors import RefusedRequest, error_from
 
 
 class Answer:
@@ -22,7 +19,7 @@ class Answer:
         advice: What to do about a refusal, where more is known than the answer itself says.
     """
 
-    __slots__ = ("_headers", "advice", "body", "method", "redirected", "status", "url")
+    __slots__ = ("_response", "advice", "body", "method", "redirected", "status", "url")
 
     def __init__(self, method: str, response: Response, body: bytes) -> None:
         self.method = method
@@ -31,11 +28,11 @@ class Answer:
         self.url = response.url
         self.body = body
         self.advice: str | None = None
-        self._headers: Mapping[str, str] = response.headers
+        self._response = response  # closed by now: its headers remain
 
     @classmethod
     async def read(cls, method: str, response: Response, limit: int) -> "Answer":
-        """An answer with its body, of which a refusal's is bounded by itself.
+        """An answer with its body; any other than 200 means what its status says.
 
         Args:
             method: What was asked.
@@ -43,21 +40,24 @@ class Answer:
             limit: Bytes of a good answer above which it is refused.
 
         Raises:
-            RegistryError: The body is too long, or breaks off.
+            RegistryError: The body of a good answer is too long, or breaks off.
         """
         if method == "HEAD":
             return cls(method, response, b"")
-        bound = limit if response.status == _OK else MAX_ERROR_BODY
-        return cls(method, response, await response.read(bound))
+        good = response.status == HTTPStatus.OK
+        body = await (response.read(limit) if good else response.start())
+        return cls(method, response, body)
 
     def header(self, name: str) -> str:
         """A header field, its first line; empty if absent."""
-        return self._headers.get(name, "")
+        return self._response.headers.get(name, "")
 
     def header_lines(self, name: str) -> str:
         """A list-valued header field, its lines joined (RFC 9110, section 5.3); empty if absent."""
         wanted = name.lower()
-        return ", ".join(line for key, line in self._headers.items() if key.lower() == wanted)
+        return ", ".join(
+            line for key, line in self._response.headers.items() if key.lower() == wanted
+        )
 
     @property
     def digest(self) -> Digest | None:
@@ -69,8 +69,16 @@ class Answer:
 
     def error(self, endpoint: Endpoint) -> RegistryError:
         """The error that this answer means."""
-        refusal = Refusal(self.method, redact(self.url), self.status, self.body, self.advice)
-        return error_from(endpoint, refusal)
+        unavailable = self.status == HTTPStatus.SERVICE_UNAVAILABLE
+        refused = RefusedRequest(
+            self.method,
+            redacted_url(self.url),
+            self.status,
+            self.body,
+            self.advice,
+            retry_after=self._response.retry_after if unavailable else None,
+        )
+        return error_from(endpoint, refused)
 
     def lie(
         self, endpoint: Endpoint, message: str, kind: ErrorKind = ErrorKind.BAD_CONTENT
@@ -81,6 +89,6 @@ class Answer:
             kind,
             side=endpoint.side,
             method=self.method,
-            url=redact(self.url),
+            url=redacted_url(self.url),
             status=self.status,
         )

@@ -9,16 +9,18 @@ Not here: where credentials come from (`credentials/`), tokens and their servers
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 
+from image_sync.credentials import Credential
 from image_sync.http import Http
 from image_sync.model import Endpoint, HostPolicy, TlsPolicy
 from image_sync.registry.answer import Answer
 from image_sync.registry.challenge import Challenge, parse_challenges
-from image_sync.registry.credentials import Credentials, basic, identity
+from image_sync.registry.credentials import Credentials, basic
 from image_sync.registry.tokens import Proof, Tokens
 from image_sync.registry.trials import Trials
 
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 Exchange = Callable[[str | None], Awaitable[Answer]]
 """Sends a request with an `Authorization` header, or without one."""
@@ -59,13 +61,18 @@ class Authenticator:
         way = self._ways.get((endpoint.host, endpoint.tls))
         sent = await self._proof(endpoint, way) if way else None
         answer = await self._present(endpoint, sent, exchange)
-        for refusal, renew in ((_UNAUTHORIZED, self._renewed), (_FORBIDDEN, self._changed)):
+        if answer.status not in _REFUSALS:
+            return answer
+        for refusal, renew in (
+            (HTTPStatus.UNAUTHORIZED, self._renewed),
+            (HTTPStatus.FORBIDDEN, self._changed),
+        ):
             if answer.status != refusal or answer.redirected:
                 continue
             fresh = await renew(endpoint, answer, sent)
             if fresh and (sent is None or fresh.header != sent.header):
                 answer, sent = await self._present(endpoint, fresh, exchange), fresh
-        if sent and answer.status == _UNAUTHORIZED:
+        if sent and answer.status == HTTPStatus.UNAUTHORIZED:
             answer.advice = sent.advice
         return answer
 
@@ -111,7 +118,7 @@ class Authenticator:
         if way is None:
             return None
         fresh = await self._reread(endpoint)
-        if _identity(fresh) == _identity(sent):
+        if _credential(fresh) == _credential(sent):
             return None
         return fresh if way.scheme == "basic" else await self._tokens.get(endpoint, way, sent)
 
@@ -120,12 +127,12 @@ class Authenticator:
         return Proof(header=basic(found), credential=found) if found else None
 
 
-def _identity(proof: Proof | None) -> tuple[str, str, str]:
-    return identity(proof.credential if proof else None)
+def _credential(proof: Proof | None) -> Credential | None:
+    return proof.credential if proof else None
 
 
 def _is_own_401(answer: Answer) -> bool:
-    return answer.status == _UNAUTHORIZED and not answer.redirected
+    return answer.status == HTTPStatus.UNAUTHORIZED and not answer.redirected
 
 
 def _choose(challenges: tuple[Challenge, ...]) -> Challenge | None:

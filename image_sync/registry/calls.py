@@ -4,21 +4,21 @@ Judging what came is done above, in `client.py`, `tags.py` and `upload.py`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import TypeVar
 
 import msgspec
 
-from image_sync.http import Http, Request
+from image_sync.http import MAX_ASIDE, Http, Request
 from image_sync.model import Endpoint, Security
 from image_sync.registry.answer import Answer
 from image_sync.registry.auth import Authenticator
-from image_sync.registry.errors import MAX_ERROR_BODY, RETRYABLE_STATUS, may_pass
+from image_sync.registry.errors import RETRYABLE_STATUS, is_transient, requested_pause
 from image_sync.registry.urls import is_on
 from image_sync.runtime.retry import retrying
 
 T = TypeVar("T")
 
-_FORBIDDEN = 403
 _READING = frozenset({"GET", "HEAD"})
 
 
@@ -44,10 +44,12 @@ class Calls:
         Raises:
             RegistryError: The operation's own, from the last try.
         """
-        return await retrying(operation, retryable=may_pass, sleep=self._sleep)
+        return await retrying(
+            operation, retryable=is_transient, at_least=requested_pause, sleep=self._sleep
+        )
 
     async def repeated(
-        self, endpoint: Endpoint, request: Request, limit: int = MAX_ERROR_BODY
+        self, endpoint: Endpoint, request: Request, limit: int = MAX_ASIDE
     ) -> Answer:
         """The answer to a request that does no harm when it arrives twice.
 
@@ -66,7 +68,7 @@ class Calls:
         return await self.retry(once)
 
     async def once(
-        self, endpoint: Endpoint, request: Request, limit: int = MAX_ERROR_BODY, tries: int = 1
+        self, endpoint: Endpoint, request: Request, limit: int = MAX_ASIDE, tries: int = 1
     ) -> Answer:
         """The answer to one try: with another step where the registry asks who we are.
 
@@ -80,12 +82,13 @@ class Calls:
             RegistryError: No answer came, or one that says that another try may help.
         """
         answer = await self._ask(endpoint, request, limit, tries)
-        if answer.status == _FORBIDDEN and answer.redirected and request.method in _READING:
+        denied = answer.redirected and answer.status == HTTPStatus.FORBIDDEN
+        if denied and request.method in _READING:
             # The link that the registry handed out ran out: it makes a new one (fault row 6).
             answer = await self._ask(endpoint, request, limit, tries)
         if answer.status in RETRYABLE_STATUS:
             error = answer.error(endpoint)
-            if may_pass(error):
+            if is_transient(error):
                 raise error
         return answer
 

@@ -8,6 +8,7 @@ request in `calls.py`.
 
 import re
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import anyio
 import msgspec
@@ -20,10 +21,9 @@ from image_sync.oci.manifest import MAX_MANIFEST
 from image_sync.registry.answer import Answer
 from image_sync.registry.auth import Authenticator
 from image_sync.registry.calls import Calls, request_to
-from image_sync.registry.errors import may_pass
+from image_sync.registry.errors import is_transient
 
-_OK, _CREATED, _ACCEPTED = 200, 201, 202
-_NOT_FOUND, _NO_METHOD = 404, 405
+_STORED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 _ACCEPT_MANIFEST = {"Accept": mediatypes.ACCEPT}
 _LENGTH = re.compile(r"[0-9]{1,18}")  # of a blob: far beyond any disk
 _AFRESH = frozenset({ErrorKind.BAD_CONTENT, ErrorKind.BLOB_MISSING, ErrorKind.TRUNCATED})
@@ -70,13 +70,13 @@ class RegistryClient:
         if endpoint.host not in self._headless:
             request = request_to(endpoint, "HEAD", _manifest_path(reference), _ACCEPT_MANIFEST)
             answer = await self.calls.repeated(endpoint, request)
-            if answer.status == _NOT_FOUND:
-                return None
             # What is asked for by its digest has this one, whatever a header says.
             digest = reference.digest or answer.digest
-            if answer.status == _OK and digest:
+            if answer.status == HTTPStatus.OK and digest:
                 return ManifestHead(digest, mediatypes.essence(answer.header("Content-Type")))
-            if answer.status not in {_OK, _NO_METHOD}:
+            if answer.status == HTTPStatus.NOT_FOUND:
+                return None
+            if answer.status not in {HTTPStatus.OK, HTTPStatus.METHOD_NOT_ALLOWED}:
                 raise answer.error(endpoint)
         try:
             manifest = await self.get_manifest(endpoint, reference)
@@ -136,10 +136,10 @@ class RegistryClient:
             try:
                 answer = await self.calls.once(endpoint, request, tries=tries)
             except RegistryError as error:
-                if may_pass(error) and await self._names(endpoint, path, digest, tries):
+                if is_transient(error) and await self._names(endpoint, path, digest, tries):
                     return
                 raise
-            if answer.status not in {_OK, _CREATED, _ACCEPTED}:
+            if answer.status not in _STORED:
                 raise answer.error(endpoint)
 
         await self.calls.retry(once)
@@ -154,9 +154,9 @@ class RegistryClient:
         """
         request = request_to(endpoint, "HEAD", _blob_path(endpoint, digest), {})
         answer = await self.calls.repeated(endpoint, request)
-        if answer.status == _NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND:
             return None
-        if answer.status != _OK:
+        if answer.status != HTTPStatus.OK:
             raise answer.error(endpoint)
         length = answer.header("Content-Length")
         return int(length) if _LENGTH.fullmatch(length) else -1
@@ -202,13 +202,13 @@ class RegistryClient:
             answer = await self.calls.once(endpoint, request, tries=tries)
         except RegistryError:
             return False  # nothing is settled, and the PUT is repeated
-        return answer.status == _OK and answer.digest == digest
+        return answer.status == HTTPStatus.OK and answer.digest == digest
 
 
 def _wrong_manifest(
     endpoint: Endpoint, reference: Reference, answer: Answer
 ) -> RegistryError | None:
-    if answer.status != _OK:
+    if answer.status != HTTPStatus.OK:
         return answer.error(endpoint)
     wanted = reference.digest
     if wanted and not wanted.matches(answer.body):
@@ -219,9 +219,9 @@ def _wrong_manifest(
 
 def _wrong_blob(endpoint: Endpoint, blob: Descriptor, answer: Answer) -> RegistryError | None:
     name = f"{endpoint.repository}@{blob.digest}"
-    if answer.status == _NOT_FOUND:
+    if answer.status == HTTPStatus.NOT_FOUND:
         return answer.lie(endpoint, f"the blob {name} is missing", ErrorKind.BLOB_MISSING)
-    if answer.status != _OK:
+    if answer.status != HTTPStatus.OK:
         return answer.error(endpoint)
     if len(answer.body) < blob.size:
         # Without a Content-Length nobody else can tell (fault row 23).

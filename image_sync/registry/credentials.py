@@ -3,21 +3,7 @@
 import base64
 from typing import Protocol
 
-
-class Credential(Protocol):
-    """What a docker config file knows of one registry."""
-
-    @property
-    def username(self) -> str:
-        """Who; empty with an identity token alone."""
-
-    @property
-    def secret(self) -> str:
-        """The password, or a token used as one."""
-
-    @property
-    def identity_token(self) -> str:
-        """An OAuth 2 refresh token; empty if there is none."""
+from image_sync.credentials import Credential
 
 
 class Credentials(Protocol):
@@ -28,13 +14,6 @@ class Credentials(Protocol):
 
     async def refresh(self, host: str, path: str) -> Credential | None:
         """The same, read again."""
-
-
-def identity(credential: Credential | None) -> tuple[str, str, str]:
-    """What makes two credentials the same."""
-    if credential is None:
-        return ("", "", "")
-    return (credential.username, credential.secret, credential.identity_token)
 
 
 def basic(credential: Credential) -> str:

@@ -4,27 +4,37 @@ OCI distribution spec 1.1, section Error Codes; where registries differ from it,
 which one does what (measured on distribution 2.8 and 3.1, and on Zot 2.1).
 """
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 from image_sync.errors import TRAITS, ErrorKind, RegistryError, Side
 from image_sync.model import Endpoint
 from image_sync.oci.wire import WireErrors, parse_errors
-
-MAX_ERROR_BODY = 64 * 1024
-"""Bytes of an error body that are read."""
+from image_sync.runtime.retry import LONGEST_PAUSE
 
 _SERVER_FAULTS = range(500, 600)
-RETRYABLE_STATUS = frozenset({408, 499, *_SERVER_FAULTS}) - {501, 505, 507}
-"""Answers after which the same request may succeed: RFC 9110 15.5.9 and 15.6, nginx's 499. Not
-implemented (501), HTTP version (505) and disk full (507) do not pass while one waits."""
+_CLIENT_CLOSED = 499  # nginx's own
+RETRYABLE_STATUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, _CLIENT_CLOSED, *_SERVER_FAULTS}) - {
+    HTTPStatus.NOT_IMPLEMENTED,
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+    HTTPStatus.INSUFFICIENT_STORAGE,
+}
+"""Answers after which the same request may succeed: RFC 9110 15.5.9 and 15.6. What is taken out
+does not pass while one waits."""
 
 _WRITES = frozenset({"PUT", "POST", "PATCH"})
-_REFUSED_CONTENT = frozenset({400, 413, 415, 422})
+_REFUSED_CONTENT = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
 _MISSING_PARTS = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 _LOST_UPLOAD = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 """A session that the registry forgot; distribution says INVALID after a restart (fault row 44)."""
 _UNKNOWN_REPOSITORY = "NAME_UNKNOWN"
-_NO_ROOM = 507
 _NO_SPACE = "no space left on device"  # distribution answers 500 with it
 
 _DOCKER_TYPES = (
@@ -37,14 +47,15 @@ _PRIVATE = "the repository is unknown there, or private: check its name, and the
 _MAKE_REPOSITORY = "this registry does not make repositories by itself: create this one there"
 
 
-class Refusal(NamedTuple):
-    """An answer that is not the one that was hoped for.
+class RefusedRequest(NamedTuple):
+    """A request whose answer is not the one that was hoped for.
 
     Attributes:
         method: What was asked.
         url: Of whom, redacted.
-        body: At most `MAX_ERROR_BODY` bytes.
+        body: Its start.
         advice: What to do, where the caller knows better than the table below.
+        retry_after: Seconds that the registry asks for.
     """
 
     method: str
@@ -52,32 +63,45 @@ class Refusal(NamedTuple):
     status: int
     body: bytes
     advice: str | None = None
+    retry_after: float | None = None
 
 
-def error_from(endpoint: Endpoint, refusal: Refusal) -> RegistryError:
+def error_from(endpoint: Endpoint, refused: RefusedRequest) -> RegistryError:
     """The error that an answer means."""
-    wire = parse_errors(refusal.body)
-    kind = _kind(endpoint.side, refusal.method, refusal.status, wire)
+    wire = parse_errors(refused.body)
+    kind = _kind(endpoint.side, refused.method, refused.status, wire)
     return RegistryError(
         f"{endpoint.repository}: {wire.message or _words(kind)}",
         kind,
         side=endpoint.side,
-        method=refusal.method,
-        url=refusal.url,
-        status=refusal.status,
+        method=refused.method,
+        url=refused.url,
+        status=refused.status,
         codes=wire.codes,
-        hint=refusal.advice or _advice(kind, endpoint.side, refusal.method, wire),
+        retry_after=refused.retry_after,
+        hint=refused.advice or _advice(kind, endpoint.side, refused.method, wire),
     )
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """True if the same request may succeed on its own: not while its host is to be left alone."""
     return (
         isinstance(error, RegistryError)
-        and error.retry_after is None
+        and (error.retry_after is None or requested_pause(error) > 0)
         and error.kind is not ErrorKind.BLOB_MISSING  # pushing the blob comes first
         and TRAITS[error.kind].retryable
     )
+
+
+def requested_pause(error: BaseException) -> float:
+    """Seconds to wait because an answer of 503 says so, where that is soon; 0.0 otherwise.
+
+    Only the answer itself counts (RFC 9110, section 15.6.4): an open circuit has no status.
+    """
+    if not isinstance(error, RegistryError) or error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        return 0.0
+    seconds = error.retry_after or 0.0
+    return seconds if seconds <= LONGEST_PAUSE else 0.0
 
 
 def _kind(side: Side, method: str, status: int, wire: WireErrors) -> ErrorKind:
@@ -85,17 +109,17 @@ def _kind(side: Side, method: str, status: int, wire: WireErrors) -> ErrorKind:
     if written:
         return written
     match status:
-        case 401:
+        case HTTPStatus.UNAUTHORIZED:
             return ErrorKind.UNAUTHORIZED
-        case 403:
+        case HTTPStatus.FORBIDDEN:
             return ErrorKind.DENIED
-        case 404:
+        case HTTPStatus.NOT_FOUND:
             return ErrorKind.BLOB_MISSING if "BLOB_UNKNOWN" in wire.codes else ErrorKind.NOT_FOUND
-        case 400:
+        case HTTPStatus.BAD_REQUEST:
             return ErrorKind.CONFIG
         case _ if status in RETRYABLE_STATUS or status in _SERVER_FAULTS:
             return ErrorKind.UNAVAILABLE
-        case _ if status < 400:  # noqa: PLR2004 - no refusal, and nothing that was asked for
+        case _ if status < HTTPStatus.BAD_REQUEST:  # no refusal, and nothing that was asked for
             return ErrorKind.BAD_CONTENT
         case _:
             return ErrorKind.UNSUPPORTED
@@ -104,13 +128,13 @@ def _kind(side: Side, method: str, status: int, wire: WireErrors) -> ErrorKind:
 def _kind_of_write(side: Side, status: int, wire: WireErrors) -> ErrorKind | None:
     codes = set(wire.codes)
     match status:
-        case 401 | 403:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return None
         case _ if codes & _MISSING_PARTS:
             return ErrorKind.BLOB_MISSING
-        case 404 if codes & _LOST_UPLOAD:
+        case HTTPStatus.NOT_FOUND if codes & _LOST_UPLOAD:
             return ErrorKind.UNAVAILABLE
-        case 405:  # read-only: fault row 51
+        case HTTPStatus.METHOD_NOT_ALLOWED:  # read-only: fault row 51
             return ErrorKind.DENIED
         case _ if side is Side.TARGET and _is_full(status, wire):
             return ErrorKind.TARGET_FULL
@@ -121,7 +145,9 @@ def _kind_of_write(side: Side, status: int, wire: WireErrors) -> ErrorKind | Non
 
 
 def _is_full(status: int, wire: WireErrors) -> bool:
-    return status == _NO_ROOM or (status in _SERVER_FAULTS and _NO_SPACE in wire.message)
+    return status == HTTPStatus.INSUFFICIENT_STORAGE or (
+        status in _SERVER_FAULTS and _NO_SPACE in wire.message
+    )
 
 
 def _words(kind: ErrorKind) -> str:

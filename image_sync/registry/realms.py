@@ -9,7 +9,7 @@ from collections.abc import Collection
 import msgspec
 
 from image_sync.errors import ErrorKind, RegistryError
-from image_sync.http.redirects import Origin, RefusedUrl, parse_origin, redact
+from image_sync.http import Origin, RefusedUrl, parse_origin, redacted_url
 from image_sync.model import Endpoint
 from image_sync.oci.reference import api_host, host_name
 from image_sync.registry.challenge import Challenge
@@ -39,7 +39,7 @@ class Realm(msgspec.Struct, frozen=True):
     @property
     def place(self) -> str:
         """Its URL without the query: who gets the credentials."""
-        return redact(self.url)
+        return redacted_url(self.url)
 
 
 def realm_of(
@@ -85,7 +85,7 @@ def withheld(endpoint: Endpoint, realm: Realm) -> str:
 
 
 def _unusable(endpoint: Endpoint, url: str, why: str) -> RegistryError:
-    named = redact(url) if url else "nothing"
+    named = redacted_url(url) if url else "nothing"
     return RegistryError(
         f"{endpoint.repository}: the registry names no token server that is safe to ask, but "
         f"{named}: {why}",

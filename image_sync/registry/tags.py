@@ -1,18 +1,18 @@
 """The tags of a repository: OCI distribution spec 1.1, section Listing tags."""
 
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import msgspec
 
 from image_sync.errors import ErrorKind, RegistryError
+from image_sync.http import RefusedUrl, join
 from image_sync.model import Endpoint
 from image_sync.oci.reference import parse_tag
 from image_sync.registry.answer import Answer
 from image_sync.registry.calls import request_to
 from image_sync.registry.client import RegistryClient
-from image_sync.registry.urls import join, next_link
-
-_OK, _NOT_FOUND = 200, 404
+from image_sync.registry.urls import next_link
 
 MAX_PAGE = 4 * 1024 * 1024
 """Bytes of one page: the bound of manifests; 30,000 tags of the longest kind."""
@@ -35,9 +35,9 @@ async def list_tags(client: RegistryClient, endpoint: Endpoint) -> list[str]:
     for page in range(MAX_PAGES):
         request = request_to(endpoint, "GET", path, {})
         answer = await client.calls.repeated(endpoint, request, MAX_PAGE)
-        if answer.status == _NOT_FOUND and page == 0:
+        if answer.status == HTTPStatus.NOT_FOUND and page == 0:
             return []
-        if answer.status != _OK:
+        if answer.status != HTTPStatus.OK:
             raise answer.error(endpoint)
         tags += _tags(endpoint, answer)
         following = _next_page(client, endpoint, answer)
@@ -64,8 +64,11 @@ def _next_page(client: RegistryClient, endpoint: Endpoint, answer: Answer) -> st
     link = next_link(answer.header_lines("Link"))
     if link is None:
         return None
-    url = join(answer.url, link)
-    if url is None or not client.calls.is_own(endpoint, url):
+    try:
+        url = join(answer.url, link)
+    except RefusedUrl:
+        url = ""
+    if not client.calls.is_own(endpoint, url):
         message = f"{endpoint.repository}: the next page of tags lies elsewhere"
         raise answer.lie(endpoint, message, ErrorKind.UNSAFE)
     split = urlsplit(url)

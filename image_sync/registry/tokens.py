@@ -5,17 +5,19 @@ from a challenge.
 """
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
 import anyio
 import msgspec
 
+from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind, RegistryError, Side
 from image_sync.http import Http, Request
 from image_sync.model import Endpoint, HostPolicy, Security
 from image_sync.registry.answer import Answer
 from image_sync.registry.challenge import Challenge
-from image_sync.registry.credentials import Credential, Credentials, basic, identity
+from image_sync.registry.credentials import Credentials, basic
 from image_sync.registry.errors import RETRYABLE_STATUS
 from image_sync.registry.realms import Realm, realm_of, withheld
 from image_sync.registry.trials import Trials
@@ -29,8 +31,6 @@ _USABLE_LIFE = 0.8
 """Part of a token's life in which it is used; the rest covers clocks and slow requests."""
 _SWEEP = 1_024
 """Tokens that are kept before the expired ones are looked for; 2 to 4 KB each at Docker Hub."""
-
-_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN = 200, 400, 401, 403
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +131,7 @@ class Tokens:
         answer = await self._ask(endpoint, realm, found)
         if found and _refuses_password(answer):
             fresh = await self._credentials.refresh(host, path)
-            if identity(fresh) != identity(found):
+            if fresh != found:
                 found, answer = fresh, await self._ask(endpoint, realm, fresh)
         return self._proof(endpoint, answer, found, None)
 
@@ -154,7 +154,7 @@ class Tokens:
         Raises:
             RegistryError: There is none.
         """
-        if answer.status != _OK:
+        if answer.status != HTTPStatus.OK:
             raise _refused(endpoint, answer, advice)
         found = _decode(answer.body)
         if found is None:
@@ -249,8 +249,8 @@ def _refuses_password(answer: Answer) -> bool:
 
     RFC 6749, section 5.2, answers a bad refresh token with 400.
     """
-    bad_grant = answer.status == _BAD_REQUEST and answer.method == "POST"
-    return answer.status == _UNAUTHORIZED or bad_grant
+    bad_grant = answer.status == HTTPStatus.BAD_REQUEST and answer.method == "POST"
+    return answer.status == HTTPStatus.UNAUTHORIZED or bad_grant
 
 
 def _refused(endpoint: Endpoint, answer: Answer, advice: str | None) -> RegistryError:
@@ -259,7 +259,7 @@ def _refused(endpoint: Endpoint, answer: Answer, advice: str | None) -> Registry
     match answer.status:
         case status if status in RETRYABLE_STATUS:
             kind = ErrorKind.UNAVAILABLE
-        case 403:
+        case HTTPStatus.FORBIDDEN:
             kind = ErrorKind.DENIED
         case _:
             kind = ErrorKind.UNAUTHORIZED
@@ -272,6 +272,7 @@ def _refused(endpoint: Endpoint, answer: Answer, advice: str | None) -> Registry
         url=refusal.url,
         status=refusal.status,
         codes=refusal.codes,
+        retry_after=refusal.retry_after,
         hint=advice,
     )
 

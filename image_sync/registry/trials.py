@@ -8,26 +8,26 @@ Not here: finding and reading passwords again (`auth.py`, `tokens.py`).
 """
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import anyio
 
+from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind, RegistryError
 from image_sync.model import Endpoint
 from image_sync.registry.answer import Answer
-from image_sync.registry.credentials import Credential, identity
 
 _REFUSALS = 3
 """After which a password is given up: below the 5 to 10 failures that lock accounts."""
 _MOST = 1_000
 """Passwords and places that are remembered; short-lived ones come and go for months."""
-_SERVER_FAULT = 500
 
 
 class Trials:
     """How every password fared at every place."""
 
     def __init__(self) -> None:
-        self._trials: dict[tuple[str, str, str, str], _Trial] = {}
+        self._trials: dict[tuple[str, Credential], _Trial] = {}
 
     def spent(self, place: str, credential: Credential | None) -> bool:
         """True if this password is not to be sent to this place any more."""
@@ -63,7 +63,7 @@ class Trials:
         return await _judged(trial, endpoint, place, exchange, refused)
 
     def _of(self, place: str, credential: Credential) -> "_Trial":
-        key = (place, *identity(credential))
+        key = (place, credential)
         trial = self._trials.get(key)
         if trial is None:
             if len(self._trials) >= _MOST:
@@ -109,7 +109,7 @@ async def _judged(
     answer = await exchange()
     if refused(answer):
         trial.refused(endpoint.repository.path)
-    elif answer.status < _SERVER_FAULT:
+    elif answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         trial.accepted(endpoint.repository.path)
     return answer
 

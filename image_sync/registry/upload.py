@@ -4,15 +4,14 @@ OCI distribution spec 1.1, section Pushing blobs, POST then PUT. Streams, chunks
 to an engine.
 """
 
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from image_sync.http import RefusedUrl, join
 from image_sync.model import Endpoint
 from image_sync.oci import Digest
 from image_sync.registry.calls import request_to
 from image_sync.registry.client import RegistryClient
-from image_sync.registry.urls import join
-
-_CREATED, _ACCEPTED = 201, 202
 
 
 async def push_blob(client: RegistryClient, endpoint: Endpoint, content: bytes) -> Digest:
@@ -40,17 +39,19 @@ async def _push(
     sessions = f"/v2/{endpoint.repository.path}/blobs/uploads/"
     request = request_to(endpoint, "POST", sessions, {}, b"")
     opened = await client.calls.once(endpoint, request, tries=tries)
-    if opened.status == _CREATED:
+    if opened.status == HTTPStatus.CREATED:
         return
-    if opened.status != _ACCEPTED:
+    if opened.status != HTTPStatus.ACCEPTED:
         raise opened.error(endpoint)
-    location = join(opened.url, opened.header("Location"))
-    if location is None:
-        raise opened.lie(endpoint, f"{endpoint.repository}: an upload without a usable Location")
+    try:
+        location = join(opened.url, opened.header("Location"))
+    except RefusedUrl as error:
+        message = f"{endpoint.repository}: an upload without a usable Location: {error}"
+        raise opened.lie(endpoint, message) from None
     joint = "&" if urlsplit(location).query else "?"
     target = f"{location}{joint}digest={digest}"
     headers = {"Content-Type": "application/octet-stream"}
     request = request_to(endpoint, "PUT", target, headers, content)
     closed = await client.calls.once(endpoint, request, tries=tries)
-    if closed.status != _CREATED:
+    if closed.status != HTTPStatus.CREATED:
         raise closed.error(endpoint)

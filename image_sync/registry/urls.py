@@ -1,35 +1,16 @@
-"""URLs that a registry names in a header: joined with the request's own, bound to an origin.
+"""Whose a URL is, and the one that a Link names: RFC 8288 section 3.
 
-Location and Link may be relative (RFC 9110 section 10.2.2, RFC 8288 section 3.1). What lies on
-another origin than the registry is not the registry, and gets no credentials (fault row 46).
+What lies on another origin than the registry is not the registry, and gets no credentials (fault
+row 46).
 """
 
 import re
-from urllib.parse import urljoin
 
-from image_sync.http.redirects import Origin, RefusedUrl, parse_origin
-from image_sync.oci.reference import api_host
+from image_sync.http import RefusedUrl, parse_origin, registry_origin
 
 _LINK = re.compile(r'<([^<>]*)>((?:[^"<,]|"[^"]*")*)')  # target, and its parameters
 _RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
 _MAX_HEADER = 16_384  # characters that are looked at
-
-
-def join(base: str, reference: str) -> str | None:
-    """The absolute URL that a header names, without fragment; None if it names none.
-
-    Args:
-        base: URL of the request that was answered.
-        reference: The header as it came.
-    """
-    if not reference:
-        return None
-    try:
-        url = urljoin(base, reference.strip()).partition("#")[0]
-        parse_origin(url)
-    except ValueError:
-        return None
-    return url
 
 
 def is_on(host: str, url: str, *, clear: bool) -> bool:
@@ -41,7 +22,7 @@ def is_on(host: str, url: str, *, clear: bool) -> bool:
         clear: True if the registry is spoken to over plain HTTP.
     """
     try:
-        return parse_origin(url) == _origin(host, clear=clear)
+        return parse_origin(url) == registry_origin("http" if clear else "https", host)
     except RefusedUrl:
         return False
 
@@ -53,7 +34,3 @@ def next_link(header: str) -> str | None:
         if relation and "next" in (relation[1] or relation[2] or "").lower().split():
             return str(target)
     return None
-
-
-def _origin(host: str, *, clear: bool) -> Origin:
-    return parse_origin(f"{'http' if clear else 'https'}://{api_host(host)}")

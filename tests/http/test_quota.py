@@ -17,9 +17,9 @@ HUB = WireErrors(
 @pytest.mark.parametrize(
     ("limit", "remaining", "quota"),
     [
-        pytest.param("100;w=21600", "20;w=21600", Quota(100, 20, 21_600), id="docker-hub"),
-        pytest.param("100", "20", Quota(100, 20, None), id="no-window"),
-        pytest.param("200, 200;w=60", "0", Quota(200, 0, None), id="list"),
+        pytest.param("100;w=21600", "20;w=21600", Quota(100, 20), id="docker-hub"),
+        pytest.param("100", "20", Quota(100, 20), id="no-window"),
+        pytest.param("200, 200;w=60", "0", Quota(200, 0), id="list"),
         pytest.param("100;w=21600", "", None, id="no-remaining"),
         pytest.param("unlimited", "9", None, id="words"),
         pytest.param("-1", "-1", None, id="negative"),
@@ -69,5 +69,5 @@ def test_a_quota_is_told_when_it_changes() -> None:
     quotas.charge("h", 9)
     quotas.charge("unknown", 1)
     assert told == [PullQuota("h", 100, left) for left in (5, 3, 0)]
-    assert quotas.get("h") == Quota(100, 0, 9)
+    assert quotas.get("h") == Quota(100, 0)
     assert quotas.get("unknown") is None

@@ -3,9 +3,11 @@
 import os
 import shutil
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,9 +15,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from image_sync.errors import ErrorKind
-from image_sync.events import Event, PlainHttpUsed
+from image_sync.errors import ErrorKind, RegistryError
+from image_sync.events import Event, WeakSecurity
 from image_sync.http import Http
+from image_sync.http.security import Securities
 from image_sync.http.tls import Contexts, Trust, TrustError
 from image_sync.model import HostPolicy, Security, TlsPolicy
 from tests.hostile import (
@@ -35,6 +38,10 @@ from tests.real.tls import Authority, ServerCertificate, private_pem
 pytestmark = pytest.mark.anyio
 
 LENIENT = TlsPolicy.LENIENT
+
+
+def weak(events: list[Event]) -> list[WeakSecurity]:
+    return [event for event in events if isinstance(event, WeakSecurity)]
 
 
 def verified(authority: Authority, host: str, **more: str) -> dict[str, HostPolicy]:
@@ -88,23 +95,114 @@ async def test_a_lenient_registry_without_tls_is_spoken_to_in_clear() -> None:
         for headers in ({}, {}, {"Authorization": "Basic eA=="}, {"Authorization": "Basic eA=="}):
             assert (await body_of(http, get(registry.host, tls=LENIENT, headers=headers)))[0] == 200
         assert http.security(registry.host, LENIENT) is Security.CLEAR
-    told = [event for event in events if isinstance(event, PlainHttpUsed)]
-    assert told == [PlainHttpUsed(registry.host, c) for c in (False, True)]
+    assert weak(events) == [WeakSecurity(registry.host, Security.CLEAR, c) for c in (False, True)]
 
 
-async def test_credentials_in_clear_are_said_at_once() -> None:
-    """One event suffices when the first request has them."""
+@pytest.mark.parametrize("tls", [LENIENT, TlsPolicy.PLAIN])
+async def test_credentials_in_clear_are_said_at_once(tls: TlsPolicy) -> None:
+    """One event suffices when the first request has them; also where clear text was ordered."""
     events: list[Event] = []
     async with HostileRegistry() as registry, Http(policies={}, emit=events.append) as http:
         for headers in ({"Authorization": "Basic eA=="}, {}):
-            await body_of(http, get(registry.host, tls=LENIENT, headers=headers))
-    told = [event for event in events if isinstance(event, PlainHttpUsed)]
-    assert told == [PlainHttpUsed(registry.host, credentials=True)]
+            await body_of(http, get(registry.host, tls=tls, headers=headers))
+    assert weak(events) == [WeakSecurity(registry.host, Security.CLEAR, credentials=True)]
 
 
-async def test_a_lenient_upload_survives_the_question_for_tls() -> None:
+async def test_a_lenient_registry_that_proves_itself_is_verified(authority: Authority) -> None:
+    """At the first handshake, and nothing is to be said about it."""
+    events: list[Event] = []
+    async with HostileRegistry(tls=authority.issue().server_context()) as registry:
+        policies = verified(authority, registry.host)
+        async with Http(policies=policies, emit=events.append) as http:
+            assert (await body_of(http, get(registry.host, tls=LENIENT)))[0] == 200
+            assert http.security(registry.host, LENIENT) is Security.VERIFIED
+    assert statuses(events) == [200]
+    assert weak(events) == []
+
+
+async def test_a_certificate_that_does_not_verify_is_said_once(authority: Authority) -> None:
+    """The registry is asked for proof once and remembered; credentials are told once more."""
+    events: list[Event] = []
+    async with HostileRegistry(tls=authority.issue().server_context()) as registry:
+        async with Http(policies={}, emit=events.append) as http:
+            for headers in ({}, {}, {"Authorization": "Basic eA=="}, {"Authorization": "Basic eA"}):
+                asked = get(registry.host, tls=LENIENT, headers=headers)
+                assert (await body_of(http, asked))[0] == 200
+            assert http.security(registry.host, LENIENT) is Security.UNVERIFIED
+        assert len(registry.requests) == 4
+    assert statuses(events) == [None, 200, 200, 200, 200]
+    unverified = Security.UNVERIFIED
+    assert weak(events) == [WeakSecurity(registry.host, unverified, c) for c in (False, True)]
+
+
+async def test_requests_that_ask_for_proof_together_are_all_answered(
+    authority: Authority,
+) -> None:
+    """Each of the first ones learns for itself that there is none."""
+    events: list[Event] = []
+    async with (
+        HostileRegistry(tls=authority.issue().server_context()) as registry,
+        Http(policies={}, emit=events.append) as http,
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(8):
+            tasks.start_soon(body_of, http, get(registry.host, tls=LENIENT))
+    assert [status for status in statuses(events) if status] == [200] * 8
+    assert len(weak(events)) == 1
+
+
+async def test_a_proof_that_is_lost_is_lost_for_good(authority: Authority, tmp_path: Path) -> None:
+    """A lenient registry whose certificate stops to verify is spoken to all the same."""
+    events: list[Event] = []
+    good = authority.issue().server_context()
+    bad = Authority.stranger(tmp_path / "ca").issue().server_context()
+    async with HostileRegistry(tls=good) as registry:
+        port = int(registry.host.rpartition(":")[2])
+    async with Http(policies=verified(authority, registry.host), emit=events.append) as http:
+        for context, security in (
+            (good, Security.VERIFIED),
+            (bad, Security.UNVERIFIED),
+            (good, Security.UNVERIFIED),  # one server of several may be the bad one
+        ):
+            async with HostileRegistry(port=port, tls=context) as registry:
+                await http_settled(http, registry)
+                assert http.security(registry.host, LENIENT) is security
+    assert weak(events) == [WeakSecurity(registry.host, Security.UNVERIFIED, credentials=False)]
+
+
+async def http_settled(http: Http, registry: HostileRegistry) -> None:
+    """An answer; the first request may meet a connection whose server is gone."""
+    for _ in range(2):
+        with suppress(RegistryError):
+            await body_of(http, get(registry.host, tls=LENIENT))
+
+
+async def test_a_place_named_for_a_lenient_registry_is_asked_for_proof_first(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """And excused, by itself: the registry's own proof stands."""
+    bad = Authority.stranger(tmp_path / "ca").issue().server_context()
+    async with (
+        HostileRegistry(tls=authority.issue().server_context()) as registry,
+        Sink("127.0.0.3", tls=bad) as cdn,
+    ):
+        registry.inject(Fault("GET", "*", Redirect(cdn.url)))
+        policy = HostPolicy(ca_file=str(authority.ca_file), redirect_hosts=("127.0.0.3",))
+        events: list[Event] = []
+        async with Http(policies={registry.host: policy}, emit=events.append) as http:
+            for _ in range(2):
+                assert (await body_of(http, get(registry.host, tls=LENIENT)))[0] == 404
+            assert http.security(registry.host, LENIENT) is Security.VERIFIED
+    assert statuses(events) == [307, None, 404, 307, 404]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_lenient_upload_survives_the_question_for_tls(
+    authority: Authority, *, secure: bool
+) -> None:
     """A stream is sent once, after it is known how."""
-    async with HostileRegistry() as registry, Http(policies={}, emit=nothing) as http:
+    tls = authority.issue().server_context() if secure else None
+    async with HostileRegistry(tls=tls) as registry, Http(policies={}, emit=nothing) as http:
 
         async def content() -> object:
             yield b"abc"
@@ -132,16 +230,26 @@ async def test_silence_reset_and_refusal_are_no_reason_for_clear_text() -> None:
         await failure_of(http, get(closed_port(), tls=LENIENT))
 
 
-async def test_clear_text_is_over_once_https_worked(authority: Authority) -> None:
+@pytest.mark.parametrize("proven", [False, True])
+async def test_clear_text_is_over_once_https_worked(authority: Authority, *, proven: bool) -> None:
     """Whoever takes the registry's place later gets no request in clear."""
-    certificate = authority.issue()
-    async with Http(policies={}, emit=nothing) as http:
-        async with HostileRegistry(tls=certificate.server_context()) as registry:
-            await body_of(http, get(registry.host, tls=LENIENT))
-            port = int(registry.host.rpartition(":")[2])
-        async with HostileRegistry(port=port) as impostor:
-            assert await kind_of(http, get(impostor.host, tls=LENIENT)) is ErrorKind.TLS
-            assert impostor.requests == []
+    async with HostileRegistry(tls=authority.issue().server_context()) as registry:
+        policies = verified(authority, registry.host) if proven else {}
+        http = Http(policies=policies, emit=nothing)
+        await body_of(http, get(registry.host, tls=LENIENT))
+        port = int(registry.host.rpartition(":")[2])
+    async with http, HostileRegistry(port=port) as impostor:
+        assert await kind_of(http, get(impostor.host, tls=LENIENT)) is ErrorKind.TLS
+        assert impostor.requests == []
+
+
+def test_an_answer_in_clear_that_comes_late_changes_nothing() -> None:
+    """A request that was in flight when https first worked does not undo it."""
+    securities = Securities(nothing)
+    for security in (Security.CLEAR, Security.VERIFIED, Security.CLEAR):
+        securities.answered("zot", LENIENT, security, credentials=False)
+    assert securities.get("zot", LENIENT) is Security.VERIFIED
+    assert not securities.may_fall_back("zot", LENIENT)
 
 
 async def test_a_registry_that_learns_tls_is_asked_over_tls_again(authority: Authority) -> None:

@@ -1,5 +1,7 @@
 """What goes over the wire, and what does not."""
 
+from importlib import metadata
+
 import pytest
 
 from image_sync.errors import ErrorKind, Side
@@ -12,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_request_carries_what_it_was_given_and_little_else() -> None:
-    """Host, identity encoding, our name; no Accept, cookie or Content-Type of a library."""
+    """Host, identity encoding, name and version; no Accept, cookie or type of a library."""
     async with HostileRegistry() as registry, Http(policies={}, emit=nothing) as http:
         await body_of(http, get(registry.host, headers={"Accept": "a/b", "accept-encoding": "br"}))
         fields = {name.lower(): value for name, value in registry.requests[0].headers.fields}
@@ -20,7 +22,7 @@ async def test_a_request_carries_what_it_was_given_and_little_else() -> None:
         "host": registry.host,
         "accept": "a/b",
         "accept-encoding": "identity",
-        "user-agent": "image-sync",
+        "user-agent": f"image-sync/{metadata.version('image-sync')}",
     }
 
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import anyio.lowlevel
-import msgspec
 
+from image_sync.credentials import Credential
 from image_sync.errors import RegistryError, Side
 from image_sync.events import Emit, Event
 from image_sync.http import Deadlines, Http
@@ -20,30 +20,24 @@ HASTY = Deadlines(connect=0.5, headers=0.2, idle=0.2)
 """Deadlines that a test can wait for."""
 
 
-class Account(msgspec.Struct, frozen=True):
-    """What is configured for a registry."""
-
-    username: str
-    secret: str
-    identity_token: str = ""
-
-
-OPERATOR = Account("operator", CANARY)
+OPERATOR = Credential("operator", CANARY)
 
 
 class Wallet:
     """Credentials in memory; `renewed` is what comes to light when they are read again."""
 
-    def __init__(self, account: Account | None = None, renewed: Account | None = None) -> None:
+    def __init__(
+        self, account: Credential | None = None, renewed: Credential | None = None
+    ) -> None:
         self.account = account
         self.renewed = renewed
         self.rereads = 0
 
-    async def find(self, host: str, path: str) -> Account | None:
+    async def find(self, host: str, path: str) -> Credential | None:
         await anyio.lowlevel.checkpoint()
         return self.account
 
-    async def refresh(self, host: str, path: str) -> Account | None:
+    async def refresh(self, host: str, path: str) -> Credential | None:
         await anyio.lowlevel.checkpoint()
         self.rereads += 1
         self.account = self.renewed or self.account
@@ -67,7 +61,7 @@ def _unheard(event: Event) -> None:
 
 @asynccontextmanager
 async def asking(
-    wallet: Credentials | Account | None = None,
+    wallet: Credentials | Credential | None = None,
     *,
     policies: Mapping[str, HostPolicy] | None = None,
     clock: Callable[[], float] | None = None,
@@ -77,7 +71,7 @@ async def asking(
 ) -> AsyncIterator[RegistryClient]:
     """A client of its own, whose pauses between tries take no time."""
     hosts = policies or {}
-    credentials = Wallet(wallet) if wallet is None or isinstance(wallet, Account) else wallet
+    credentials = Wallet(wallet) if wallet is None or isinstance(wallet, Credential) else wallet
     async with Http(policies=hosts, emit=emit, deadlines=deadlines or Deadlines()) as http:
         if clock:
             authenticator = Authenticator(http, credentials, hosts, clock)

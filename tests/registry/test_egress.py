@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind, RegistryError
 from image_sync.model import Endpoint, HostPolicy, TlsPolicy
 from image_sync.oci import Descriptor, Digest
@@ -36,7 +37,6 @@ from tests.registry.asking import (
     CANARY,
     OPERATOR,
     REPOSITORY,
-    Account,
     asking,
     target,
     texts,
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.anyio
 
 BLOB = b"a small layer"
 TOKEN = "-of-127.0.0.1:"  # part of every token that the honest token server gives
-IDENTITY = Account("", "", identity_token=CANARY)
+IDENTITY = Credential("", "", identity_token=CANARY)
 
 
 class Stage(msgspec.Struct):
@@ -334,8 +334,8 @@ async def test_two_registries_know_nothing_of_each_other() -> None:
     """The source's credentials never appear at the cache, nor the reverse."""
 
     class Wallets:
-        async def find(self, host: str, path: str) -> Account:
-            return Account("user", f"secret-of-{host}")
+        async def find(self, host: str, path: str) -> Credential:
+            return Credential("user", f"secret-of-{host}")
 
         refresh = find
 
@@ -348,6 +348,6 @@ async def test_two_registries_know_nothing_of_each_other() -> None:
                 endpoint = target(registry.host)
                 assert await client.head_manifest(endpoint, endpoint.repository.tag("1"))
         for registry in (one, other):
-            expected = Account("user", f"secret-of-{registry.host}")
+            expected = Credential("user", f"secret-of-{registry.host}")
             sent = {request.headers.get("Authorization") for request in registry.requests}
             assert sent == {None, basic(expected)}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from image_sync.errors import ErrorKind, RegistryError, Side
 from image_sync.model import Endpoint, TlsPolicy
 from image_sync.oci import Repository
-from image_sync.registry.errors import Refusal, error_from, may_pass
+from image_sync.registry.errors import RefusedRequest, error_from, is_transient, requested_pause
 
 SOURCE = Endpoint(Side.SOURCE, Repository("r.example", "a/b"), TlsPolicy.VERIFY)
 TARGET = Endpoint(Side.TARGET, Repository("c.example", "a/b"), TlsPolicy.VERIFY)
@@ -20,7 +20,7 @@ def refused(
 ) -> RegistryError:
     """The error for an answer with one error in its body."""
     body = json.dumps({"errors": [{"code": code, "message": message}]}) if code else message
-    return error_from(endpoint, Refusal(method, "https://x/y", status, body.encode()))
+    return error_from(endpoint, RefusedRequest(method, "https://x/y", status, body.encode()))
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,15 @@ def test_a_foreign_body_is_an_excerpt() -> None:
 
 def test_only_what_passes_by_itself_is_asked_again() -> None:
     """Faults, broken connections and silence; never a refusal, nor a host that asked for peace."""
-    kinds = {kind for kind in ErrorKind if may_pass(RegistryError("x", kind, side=Side.SOURCE))}
+    kinds = {kind for kind in ErrorKind if is_transient(RegistryError("x", kind, side=Side.SOURCE))}
     network = {ErrorKind.UNAVAILABLE, ErrorKind.NETWORK, ErrorKind.TIMEOUT, ErrorKind.TRUNCATED}
     assert kinds == network | {ErrorKind.TOOL}
     paused = RegistryError("x", ErrorKind.UNAVAILABLE, side=Side.SOURCE, retry_after=3.0)
-    assert not may_pass(paused)
-    assert not may_pass(ValueError())
+    assert not is_transient(paused)
+    soon = RegistryError("x", ErrorKind.UNAVAILABLE, side=Side.SOURCE, status=503, retry_after=3.0)
+    assert is_transient(soon)
+    assert [requested_pause(error) for error in (soon, paused, ValueError())] == [3.0, 0.0, 0.0]
+    assert not is_transient(ValueError())
 
 
 @given(
@@ -119,6 +122,6 @@ def test_every_answer_has_a_meaning(
     endpoint: Endpoint, method: str, status: int, body: bytes
 ) -> None:
     """Any status with any body is an error that people can read."""
-    error = error_from(endpoint, Refusal(method, "https://x/y", status, body))
+    error = error_from(endpoint, RefusedRequest(method, "https://x/y", status, body))
     assert str(error).isprintable()
     assert error.hint

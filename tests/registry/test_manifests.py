@@ -226,7 +226,7 @@ async def test_what_is_no_manifest_is_refused(
     [
         pytest.param(HtmlPage(500), id="500"),
         pytest.param(HtmlPage(502), id="502"),
-        pytest.param(HtmlPage(503, ("Retry-After", "1")), id="503"),
+        pytest.param(HtmlPage(503), id="503"),
         pytest.param(HtmlPage(504), id="504"),
         pytest.param(HtmlPage(522), id="522"),
         pytest.param(HtmlPage(408), id="408"),

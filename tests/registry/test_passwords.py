@@ -5,13 +5,13 @@ import base64
 import anyio
 import pytest
 
+from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind, RegistryError
 from tests.hostile import Basic, Bearer, Fault, HostileRegistry, Refusal, TokenServer, Unauthorized
 from tests.registry.asking import (
     CANARY,
     OPERATOR,
     REPOSITORY,
-    Account,
     Wallet,
     asking,
     failure,
@@ -22,7 +22,7 @@ from tests.registry.asking import (
 pytestmark = pytest.mark.anyio
 
 RIGHT = Basic({OPERATOR.username: OPERATOR.secret})
-WRONG = Account(OPERATOR.username, "wrong")
+WRONG = Credential(OPERATOR.username, "wrong")
 
 
 def presented(registry: HostileRegistry | TokenServer) -> list[str]:
@@ -109,7 +109,7 @@ async def test_an_identity_token_that_is_refused_is_given_up() -> None:
         HostileRegistry(authorization=Bearer(tokens)) as registry,
     ):
         tokens.inject(Fault("POST", "*", Refusal(400, "UNAUTHORIZED", "invalid_grant")))
-        wallet = Wallet(Account("", "", identity_token=CANARY))
+        wallet = Wallet(Credential("", "", identity_token=CANARY))
         errors = await _ask_for_a_hundred(registry, wallet, at_once=False)
         assert len(tokens.requests) == 3
         assert all(CANARY not in texts(error) for error in errors)

@@ -6,6 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind
 from image_sync.model import Endpoint, HostPolicy, TlsPolicy
 from image_sync.oci import Descriptor, Digest
@@ -15,7 +16,6 @@ from tests.real.accounts import OPERATOR, SECOND, Account
 from tests.real.content import Image, index, layer, manifest
 from tests.real.registries import distribution
 from tests.real.running import RunningRegistry, Serving
-from tests.registry.asking import Account as Configured
 from tests.registry.asking import Wallet, asking, failure, target, texts
 from tests.registry.asking import source as read_at
 
@@ -51,9 +51,9 @@ def guarded(
         yield running
 
 
-def configured(account: Account) -> Configured:
+def configured(account: Account) -> Credential:
     """An account as a docker config file has it."""
-    return Configured(account.username, account.password)
+    return Credential(account.username, account.password)
 
 
 def trusting(registry: RunningRegistry) -> Mapping[str, HostPolicy]:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import anyio
 import pytest
 
+from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind
 from image_sync.oci import Digest
 from tests.hostile import (
@@ -29,7 +30,6 @@ from tests.registry.asking import (
     CANARY,
     OPERATOR,
     REPOSITORY,
-    Account,
     Wallet,
     asking,
     failure,
@@ -300,7 +300,7 @@ async def test_an_identity_token_is_posted(registry: HostileRegistry, tokens: To
     """As OAuth 2 has it: in the body of a POST, where no URL and no log sees it."""
     tokens.refresh_tokens.add(CANARY)
     endpoint = source(registry.host)
-    async with asking(Account("", "", identity_token=CANARY)) as client:
+    async with asking(Credential("", "", identity_token=CANARY)) as client:
         assert await client.head_manifest(endpoint, endpoint.repository.tag("1"))
     (asked,) = tokens.requests
     assert (asked.method, asked.query) == ("POST", "")
@@ -505,7 +505,7 @@ async def test_a_403_after_new_credentials_came_is_asked_again(tokens: TokenServ
         registry.store.put_image(REPOSITORY, "1")
         denied = Fault("HEAD", "*", Refusal(403, "DENIED"), after=1, times=1)
         registry.inject(denied)
-        wallet = Wallet(OPERATOR, renewed=Account("rotated", "new-secret"))
+        wallet = Wallet(OPERATOR, renewed=Credential("rotated", "new-secret"))
         endpoint = source(registry.host)
         async with asking(wallet) as client:
             assert await client.head_manifest(endpoint, endpoint.repository.tag("1"))
