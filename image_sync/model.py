@@ -97,8 +97,12 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.target.repository.tag(self.target_tag)
 
     def __str__(self) -> str:
-        separator = "@" if self.tag.startswith("sha256:") else ":"
-        return f"{self.image}{separator}{self.tag}"
+        return written(self.image, self.tag)
+
+
+def written(image: str, tag: str) -> str:
+    """An image and its tag as one text, as an operator would write it."""
+    return f"{image}{'@' if tag.startswith('sha256:') else ':'}{tag}"
 
 
 class Verdict(StrEnum):
@@ -127,7 +131,6 @@ class Reason(StrEnum):
     MISSING = "missing"  # pulled, or skipped in a dry run: the cache had no such tag
     CHANGED = "changed"  # pulled, or skipped in a dry run: the cache held another digest
     DEFERRED = "deferred"  # skipped: the copy would go below the reserved pulls of a host
-    PAUSED = "paused"  # skipped: a host asked to be left alone; the daemon comes back
     SOURCE_UNKNOWN = "source_unknown"  # failed: the source could not be checked
     UNSUITABLE = "unsuitable"  # failed: the source has the image, but not what is wanted of it
     SOURCE_GONE = "source_gone"  # failed: the source has no such tag or repository

@@ -6,7 +6,7 @@ queue once.
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -19,19 +19,10 @@ class DueQueue(Generic[Key]):
     def __init__(self) -> None:
         self._groups: OrderedDict[str, list[tuple[float, int, Key]]] = OrderedDict()
         self._order = count()  # keys of one group that are due together keep their order
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[Key]:
-        """The waiting keys, in no order that means anything."""
-        return (key for entries in self._groups.values() for _, _, key in entries)
 
     def put(self, key: Key, group: str, due: float) -> None:
         """Add a key that is not in the queue."""
         heapq.heappush(self._groups.setdefault(group, []), (due, next(self._order), key))
-        self._length += 1
 
     def pop(self, now: float, admits: Callable[[str], bool]) -> tuple[Key, str] | None:
         """The next key that is due and its group; None if there is none.
@@ -43,7 +34,6 @@ class DueQueue(Generic[Key]):
         for group, entries in self._groups.items():
             if entries[0][0] <= now and admits(group):
                 _, _, key = heapq.heappop(entries)
-                self._length -= 1
                 if entries:
                     self._groups.move_to_end(group)
                 else:

@@ -24,6 +24,7 @@ from image_sync.sync.plan import (
     Derive,
     Fail,
     Held,
+    Keep,
     NotAsked,
     SourceAnswer,
     Step,
@@ -44,7 +45,7 @@ class Checked(msgspec.Struct, frozen=True):
     """What is known of an image after its check, and what to do.
 
     Attributes:
-        remote_digest: X, None if the source has none or was not reached.
+        remote_digest: X, None if the source has none, was not reached, or was not asked.
         cached_digest: C, None if the cache has none or was not reached.
         pulls: Manifest GETs that a copy is taken to cost at the source.
         target_failed: The cache could not be checked, whatever the source answered.
@@ -89,7 +90,7 @@ class Checker:
         return Checked(
             spec,
             _decision(step),
-            source.digest if isinstance(source, Held) else spec.pin,
+            _remote(spec, source, step),
             target.digest if isinstance(target, Held) else None,
             _pulls(spec, source),
             isinstance(target, Unknown),
@@ -109,7 +110,8 @@ class Checker:
         source = checked.spec.source
         if not self._reserves.allows(source.host, checked.pulls):
             return None
-        return (await read_tree(self._client, source, checked.decision.expected)).size
+        with self._reserves.promising(source.host, checked.pulls):
+            return (await read_tree(self._client, source, checked.decision.expected)).size
 
     async def _decide(self, spec: ImageSpec) -> tuple[SourceAnswer, Answer, Step]:
         """What both sides answer, and the first step that follows from it."""
@@ -159,7 +161,8 @@ class Checker:
         if not self._reserves.allows(spec.source.host, 1):
             return Held(x, ""), Defer()
         try:
-            manifest = await self._manifest(spec, x)
+            with self._reserves.promising(spec.source.host, 1):
+                manifest = await self._manifest(spec, x)
         except ImageSyncError as error:
             return Unknown(error), Fail(Reason.SOURCE_UNKNOWN, error)
         if manifest is None:
@@ -204,6 +207,17 @@ class Checker:
 def _decision(step: Step | Defer) -> Decision:
     assert not isinstance(step, Ask | Derive), f"{step} was answered, and comes back"  # noqa: S101
     return step
+
+
+def _remote(spec: ImageSpec, source: SourceAnswer, step: Step | Defer) -> Digest | None:
+    """X as the source told it, or as the pin does where that was enough."""
+    match source:
+        case Held(digest=digest):
+            return digest
+        case NotAsked() if isinstance(step, Keep):
+            return spec.pin
+        case _:
+            return None
 
 
 def _pulls(spec: ImageSpec, source: SourceAnswer) -> int:

@@ -5,10 +5,12 @@ hashed, checked blob by blob, and only then named. So a lying, half-finished or 
 moves a tag, and a pass that is killed anywhere leaves the old tag serving.
 """
 
+from typing import assert_never
+
 from image_sync.errors import CopyError, ErrorKind, Side
 from image_sync.events import Emit, TagMoved
 from image_sync.model import ImageSpec
-from image_sync.oci import Digest, OnePlatform
+from image_sync.oci import AllPlatforms, Digest, OnePlatform, Platform, PlatformChoice, PlatformList
 from image_sync.registry import RegistryClient
 from image_sync.sync.verify import Tree, check_blobs, check_platform, read_tree
 
@@ -22,8 +24,9 @@ async def verified_tree(client: RegistryClient, spec: ImageSpec, digest: Digest)
     """
     tree = await read_tree(client, spec.target, digest)
     await check_blobs(client, spec.target, tree)
-    if isinstance(spec.platforms, OnePlatform):
-        await check_platform(client, spec.target, tree.top, spec.platforms.platform)
+    wanted = _wanted(spec.platforms)
+    if wanted:
+        await check_platform(client, spec.target, tree.top, wanted)
     return tree
 
 
@@ -52,6 +55,19 @@ async def move_tag(client: RegistryClient, spec: ImageSpec, tree: Tree, emit: Em
             side=Side.TARGET,
         )
     emit(TagMoved(spec, spec.target_reference, old, top.digest))
+
+
+def _wanted(choice: PlatformChoice) -> frozenset[Platform]:
+    """The platforms that a single image may be for; empty if every one will do."""
+    match choice:
+        case OnePlatform(platform=platform):
+            return frozenset({platform})
+        case PlatformList(platforms=platforms):
+            return frozenset(platforms)
+        case AllPlatforms():
+            return frozenset()
+        case _:
+            assert_never(choice)
 
 
 async def _named(client: RegistryClient, spec: ImageSpec) -> Digest | None:

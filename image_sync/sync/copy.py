@@ -3,9 +3,11 @@
 Which engine may try is `engines/select.py`'s business, when to try again the runner's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import zip_longest
 
+import anyio
 import msgspec
 
 from image_sync.engines import Candidate, CopyRequest, Engine, Selection, leads_on
@@ -46,7 +48,8 @@ class Copier:
         selection: The engines, in order of preference.
         hosts: Pauses and quotas that a tool does not see.
         reserves: Says whether a copy's pulls may be spent.
-        deadline: Seconds for one engine's copy (`pull_timeout_secs`).
+        deadline: Seconds for one engine's copy (`pull_timeout_secs`), and for each of the phases
+            before and after it.
         emit: Told about copies, engines passed over, and tags that moved.
     """
 
@@ -70,13 +73,16 @@ class Copier:
         """True if the copy's pulls leave the source's reserve untouched."""
         return self._reserves.allows(checked.spec.source.host, checked.pulls)
 
-    async def attempt(self, checked: Checked, expected: Digest, number: int) -> Outcome | Deferred:
+    async def attempt(
+        self, checked: Checked, expected: Digest, begin: Callable[[], int]
+    ) -> Outcome | Deferred:
         """Have the cache's tag name Y.
 
         Args:
             checked: The image and what its check found.
             expected: Y.
-            number: Which attempt this is, from 1.
+            begin: Counts the attempt and tells its number, from 1; called once the cache was looked
+                at and there is something to do.
 
         Raises:
             EngineError: No engine could copy it.
@@ -86,28 +92,31 @@ class Copier:
         spec = checked.spec
         tree, repair = await self._present(spec, expected)
         if tree:
+            begin()
             outcome = Outcome(None, 0, tree.size)
         else:
             self._refuse_paused(spec.source)
+            request = await self._request(spec, expected, repair=repair)
             if not self.affordable(checked):
                 return Deferred()
             with self._reserves.spending(spec.source.host, checked.pulls):
-                request = await self._request(spec, expected, repair=repair)
-                outcome, tree = await self._copy(spec, request, number)
-        await move_tag(self._client, spec, tree, self._emit)
+                outcome, tree = await self._copy(spec, request, begin())
+        with self._bounded(spec.target, "moving the tag"):
+            await move_tag(self._client, spec, tree, self._emit)
         return outcome
 
     async def _present(self, spec: ImageSpec, expected: Digest) -> tuple[Tree | None, bool]:
         """The image if the cache holds it whole already; else whether it holds its manifest."""
         reference = spec.target.repository.digest(expected)
-        if await self._client.head_manifest(spec.target, reference) is None:
-            return None, False
-        try:
-            return await verified_tree(self._client, spec, expected), False
-        except CopyError as error:
-            if error.kind is not ErrorKind.BLOB_MISSING:
-                raise
-            return None, True
+        with self._bounded(spec.target, "looking at what the cache holds"):
+            if await self._client.head_manifest(spec.target, reference) is None:
+                return None, False
+            try:
+                return await verified_tree(self._client, spec, expected), False
+            except CopyError as error:
+                if error.kind is not ErrorKind.BLOB_MISSING:
+                    raise
+        return None, True
 
     def _refuse_paused(self, source: Endpoint) -> None:
         seconds = self._hosts.paused(source.host, pulls=True)
@@ -129,7 +138,7 @@ class Copier:
             except (EngineError, CopyError) as error:
                 if following is None or not _leads_on(error):
                     raise
-                self._skipped(spec, engine.name, following, str(error))
+                self._skipped(spec, engine.name, following, error.message)
         raise AssertionError("unreachable: the last engine returns or raises")
 
     async def _try(
@@ -143,8 +152,11 @@ class Copier:
                 raise self._limited(spec, error) from error
             raise
         try:
-            tree = await verified_tree(self._client, spec, request.digest)
+            with self._bounded(spec.target, f"reading back what {engine.name} brought"):
+                tree = await verified_tree(self._client, spec, request.digest)
         except CopyError as error:
+            if error.kind is ErrorKind.NO_PLATFORM:  # the image's doing, not the engine's
+                raise
             raise CopyError(
                 f"{engine.name} reported success, but {error.message}",
                 error.kind,
@@ -168,9 +180,27 @@ class Copier:
         """How a registry proves itself; it is asked for something if that is not known."""
         found = self._hosts.security(endpoint.host, endpoint.tls)
         if found is None:
-            await self._client.head_manifest(endpoint, endpoint.repository.digest(digest))
+            with self._bounded(endpoint, "asking how it proves itself"):
+                await self._client.head_manifest(endpoint, endpoint.repository.digest(digest))
             found = self._hosts.security(endpoint.host, endpoint.tls)
         return found or Security.VERIFIED
+
+    @contextmanager
+    def _bounded(self, endpoint: Endpoint, doing: str) -> Iterator[None]:
+        """Give a phase as much time as a copy has.
+
+        Raises:
+            RegistryError: That was not enough.
+        """
+        with anyio.move_on_after(self._deadline) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise RegistryError(
+                f"{endpoint.repository}: {doing} took longer than settings.pull_timeout_secs "
+                f"({self._deadline:g} s)",
+                ErrorKind.TIMEOUT,
+                side=endpoint.side,
+            )
 
     def _limited(self, spec: ImageSpec, error: EngineError) -> RegistryError:
         """A limit that a tool ran into is the whole host's: it pauses for every image."""

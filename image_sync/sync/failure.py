@@ -17,7 +17,8 @@ from image_sync.errors import (
     side_of,
 )
 from image_sync.model import ImageSpec, Reason
-from image_sync.oci.wire import printable
+from image_sync.oci.quoting import printable
+from image_sync.runtime.parallel import unwrapped
 
 
 def is_outdated(error: ImageSyncError) -> bool:
@@ -26,21 +27,36 @@ def is_outdated(error: ImageSyncError) -> bool:
 
 
 def may_pass(error: ImageSyncError) -> bool:
-    """True if another attempt may help; where no engine can be used at all, it does not."""
-    unusable = isinstance(error, EngineError) and not error.engine
-    return TRAITS[error.kind].retryable and not unusable
+    """True if another attempt may help soon.
+
+    It does not where no engine can be used at all, or where a host is to be left alone.
+    """
+    match error:
+        case EngineError(engine="") | RegistryError(retry_after=float()):
+            return False
+        case _:
+            return TRAITS[error.kind].retryable
 
 
-def reason_of(error: ImageSyncError) -> Reason:
-    """Whether the copy failed, or what came after it: engines speak for themselves."""
-    committing = isinstance(error, CopyError) or (
-        isinstance(error, RegistryError) and error.side is Side.TARGET
-    )
-    return Reason.COMMIT_FAILED if committing else Reason.COPY_FAILED
+def reason_of(error: ImageSyncError, *, begun: bool) -> Reason:
+    """Whether the copy failed, or what came before it or after; engines speak for themselves.
+
+    Args:
+        error: What went wrong.
+        begun: The copy had begun; before, the cache was only asked what it holds.
+    """
+    if error.kind is ErrorKind.NO_PLATFORM:
+        return Reason.UNSUITABLE
+    if isinstance(error, CopyError):
+        return Reason.COMMIT_FAILED
+    if isinstance(error, RegistryError) and error.side is Side.TARGET:
+        return Reason.COMMIT_FAILED if begun else Reason.TARGET_UNKNOWN
+    return Reason.COPY_FAILED
 
 
 def bug(spec: ImageSpec, error: Exception) -> ImageSyncError:
     """An exception that nobody foresaw, as an error of one image that says where it came from."""
+    error = unwrapped(error)
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     what = f"{type(error).__name__}: {printable(str(error))}"

@@ -56,16 +56,31 @@ class Reserves:
         return quota is None or not reserve or left >= reserve
 
     @contextmanager
-    def spending(self, host: str, pulls: int) -> Iterator[None]:
-        """Keep others from the pulls that a copy is about to spend, and count them at its end.
+    def promising(self, host: str, pulls: int) -> Iterator[None]:
+        """Keep others from pulls that are about to be spent by requests of ours.
+
+        What they spent is in the answers to them, so it is not counted here.
 
         Args:
             host: Canonical host.
-            pulls: Manifest GETs, as a tool does not tell how many it made.
+            pulls: Manifest GETs.
         """
         self._promised[host] += pulls
         try:
             yield
         finally:
             self._promised[host] -= pulls
-            self._hosts.charge(host, pulls)
+
+    @contextmanager
+    def spending(self, host: str, pulls: int) -> Iterator[None]:
+        """Keep others from pulls that a tool is about to spend, and count them at its end.
+
+        Args:
+            host: Canonical host.
+            pulls: Manifest GETs, as a tool does not tell how many it made.
+        """
+        with self.promising(host, pulls):
+            try:
+                yield
+            finally:
+                self._hosts.charge(host, pulls)

@@ -1,52 +1,70 @@
-"""One image on its way through a pass, and its result as far as it is known."""
+"""One image on its way through a pass: what is known of it, what was tried, how long it took."""
 
-from image_sync.model import Action, ImageSpec, Reason, SyncResult, Verdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from image_sync.model import ImageSpec, SyncResult
 from image_sync.oci import Digest
 from image_sync.sync.check import Checked
-from image_sync.sync.plan import Copy, Decision, Fail, Keep
 
 
 class Item:
-    """One image on its way through a pass."""
+    """One image on its way through a pass.
 
-    __slots__ = ("attempts", "began", "checked", "doubted", "result", "spec", "spent", "waited")
+    Attributes:
+        checked: What its last check found.
+        attempts: Copies begun.
+        failures: Attempts that failed, before a copy began or after.
+        doubted: A Y that the source turned out not to have.
+        waited: Seconds of pauses.
+        result: What came of it, once that is known.
+    """
 
-    def __init__(self, spec: ImageSpec) -> None:
+    __slots__ = (
+        "_began",
+        "_clock",
+        "_spent",
+        "attempts",
+        "checked",
+        "doubted",
+        "failures",
+        "result",
+        "spec",
+        "waited",
+    )
+
+    def __init__(self, spec: ImageSpec, clock: Callable[[], float]) -> None:
         self.spec = spec
         self.checked: Checked | None = None
         self.attempts = 0
-        self.doubted: Digest | None = None  # a Y that the source turned out not to have
+        self.failures = 0
+        self.doubted: Digest | None = None
+        self.waited = 0.0
         self.result: SyncResult | None = None
-        self.began: float | None = None  # when the work at hand began, on the clock
-        self.spent = 0.0  # seconds of work before that
-        self.waited = 0.0  # seconds of pauses
+        self._clock = clock
+        self._began: float | None = None  # when the work at hand began
+        self._spent = 0.0  # seconds of work before that
 
+    @property
+    def tries(self) -> int:
+        """Which attempt this is: some fail before a copy begins, some are cut short by a pause."""
+        return max(self.attempts, self.failures)
 
-def known_result(item: Item, now: float) -> SyncResult:
-    """What is known of an image so far, as a result that says nothing was done."""
-    checked = item.checked
-    decision = checked.decision if checked else None
-    return SyncResult(
-        spec=item.spec,
-        verdict=_verdict(decision),
-        action=Action.SKIPPED,
-        reason=Reason.DEFERRED,
-        remote_digest=checked.remote_digest if checked else None,
-        cached_digest=checked.cached_digest if checked else None,
-        expected_digest=decision.expected if isinstance(decision, Keep | Copy) else None,
-        target_failed=checked is not None and checked.target_failed,
-        attempts=item.attempts,
-        duration=item.spent + (now - item.began if item.began is not None else 0.0),
-    )
+    @property
+    def duration(self) -> float:
+        """Seconds of work on it so far."""
+        return self._spent + (self._clock() - self._began if self._began is not None else 0.0)
 
+    def begin(self) -> int:
+        """Count a copy that begins; which one it is, from 1."""
+        self.attempts += 1
+        return self.attempts
 
-def _verdict(decision: Decision | None) -> Verdict:
-    match decision:
-        case Keep():
-            return Verdict.UNCHANGED
-        case Copy(verdict=verdict):
-            return verdict
-        case Fail(reason=Reason.SOURCE_GONE):
-            return Verdict.GONE
-        case _:
-            return Verdict.UNKNOWN
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the time of a block as work on it."""
+        self._began = self._clock()
+        try:
+            yield
+        finally:
+            self._spent, self._began = self.duration, None

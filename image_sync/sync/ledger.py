@@ -16,8 +16,12 @@ from image_sync.errors import ErrorKind, ImageSyncError
 from image_sync.events import Emit, Warned
 from image_sync.model import ImageSpec
 from image_sync.oci import Digest
+from image_sync.oci.quoting import printable
+from image_sync.runtime.parallel import unwrapped
 
 VERSION = 1
+_SAVE_SECONDS = 30.0
+"""For saving: some small requests to the cache."""
 MAX_PAIRS = 50_000
 """Pairs that are kept: 10,000 images with five digests each, 12 MB as a document."""
 _REFRESH_DAYS = 7
@@ -115,8 +119,12 @@ class Ledger:
         """Remember that X became Y."""
         self._use(Pair(*_key(spec, source_digest), str(expected), self._today()))
 
-    async def save(self) -> None:
-        """Write our own document if it changed; a ledger that cannot be written is no failure."""
+    async def save(self, seconds: float = _SAVE_SECONDS) -> None:
+        """Write our own document if it changed; a ledger that cannot be written is no failure.
+
+        Args:
+            seconds: How long it may take.
+        """
         oldest = self._today() - _FORGET_DAYS
         kept = [pair for pair in self._own.values() if pair.day >= oldest]
         changed = self._changed or len(kept) < len(self._own)
@@ -124,12 +132,20 @@ class Ledger:
             return
         kept = sorted(kept, key=lambda pair: (-pair.day, pair.key))[:MAX_PAIRS]
         document = _Document(VERSION, sorted(kept, key=lambda pair: pair.key))
-        try:
-            await self._store.write(msgspec.json.encode(document))
-        except ImageSyncError as error:
-            self._writable = False
-            self._warn(f"the ledger cannot be written: {error}")
+        await self._write(self._store, msgspec.json.encode(document), seconds)
         self._own, self._changed = {pair.key: pair for pair in kept}, False
+
+    async def _write(self, store: LedgerStore, document: bytes, seconds: float) -> None:
+        failure = f"it took longer than {seconds:g} s"
+        with anyio.move_on_after(seconds):
+            try:
+                await store.write(document)
+            except Exception as error:  # noqa: BLE001 - no pass may end for want of a ledger
+                failure = _told(error)
+            else:
+                return
+        self._writable = False
+        self._warn(f"the ledger cannot be written: {failure}")
 
     async def _read(self, store: LedgerStore) -> None:
         try:
@@ -138,9 +154,9 @@ class Ledger:
                 if len(self._own) + len(self._others) >= MAX_PAIRS:
                     break
                 await self._read_one(store, name)
-        except ImageSyncError as error:
+        except Exception as error:  # noqa: BLE001 - no pass may end for want of a ledger
             self._writable = False
-            self._warn(f"the ledger cannot be read: {error}")
+            self._warn(f"the ledger cannot be read: {_told(error)}")
 
     async def _read_one(self, store: LedgerStore, name: str) -> None:
         """Take over a document; a damaged one is left alone, and says nothing of the others.
@@ -189,6 +205,14 @@ class Ledger:
 
 def _key(spec: ImageSpec, source_digest: Digest) -> Key:
     return str(spec.source.repository), str(spec.platforms), str(source_digest)
+
+
+def _told(error: Exception) -> str:
+    """An error in words; one that nobody foresaw may have none of its own."""
+    error = unwrapped(error)
+    if isinstance(error, ImageSyncError):
+        return str(error)
+    return f"{type(error).__name__}: {printable(str(error))}"
 
 
 def _decode(document: bytes) -> Pairs:

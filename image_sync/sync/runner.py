@@ -14,35 +14,35 @@ from typing import Protocol
 import anyio
 import msgspec
 
-from image_sync.errors import (
-    EngineError,
-    ErrorKind,
-    ImageSyncError,
-    RegistryError,
-    Side,
-    side_of,
-)
-from image_sync.events import AttemptFailed, Emit, ImageFinished
-from image_sync.model import Action, ImageSpec, Reason, SyncResult
+from image_sync.errors import ErrorKind, ImageSyncError, RegistryError
+from image_sync.events import AttemptFailed, Emit, ImageFinished, Warned
+from image_sync.model import ImageSpec, Reason, SyncResult
 from image_sync.oci import Digest
 from image_sync.runtime.retry import Backoff
 from image_sync.schedule import Lane
 from image_sync.sync.check import Checked
 from image_sync.sync.copy import Deferred, Outcome
 from image_sync.sync.failure import bug, is_outdated, may_pass, reason_of
-from image_sync.sync.item import Item, known_result
+from image_sync.sync.item import Item
 from image_sync.sync.plan import Copy, Defer, Fail, Keep
-
-Fact = Digest | ErrorKind | Side | str | int | None
+from image_sync.sync.results import (
+    deferred,
+    failed,
+    interrupted,
+    kept,
+    out_of_time,
+    planned,
+    pulled,
+)
 
 MAX_ATTEMPTS = 3
-"""Copies begun for one image in one pass."""
+"""Attempts at one image in one pass."""
 PATIENCE = 60.0
-"""Seconds that one image waits for a paused host in a pass."""
+"""Seconds that one image waits in a pass for hosts that are to be left alone."""
 _SLACK = 5.0
 """Seconds on top, for pauses that requests in flight together lengthen by moments."""
 _SHORTEST_WAIT = 1.0
-"""Seconds that an image waits at least when a host wants to be left alone."""
+"""Seconds that an image waits at least when a host is to be left alone."""
 CHECKS_PER_HOST = 32
 """Checks of one source host at once: docs/design.md, section Speed."""
 
@@ -63,8 +63,10 @@ class Copies(Protocol):
     def affordable(self, checked: Checked) -> bool:
         """Whether its pulls may be spent."""
 
-    async def attempt(self, checked: Checked, expected: Digest, number: int) -> Outcome | Deferred:
-        """One attempt."""
+    async def attempt(
+        self, checked: Checked, expected: Digest, begin: Callable[[], int]
+    ) -> Outcome | Deferred:
+        """One attempt; `begin` counts it once the cache was looked at, and tells its number."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +111,7 @@ class Pass:
         backoff: Callable[[int], float] | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
-        self._items = [Item(spec) for spec in specs]
+        self._items = [Item(spec, clock) for spec in specs]
         self._checks = checks
         self._copies = copies
         self._limits = limits
@@ -118,7 +120,7 @@ class Pass:
         self._clock = clock
         self._unfinished = Counter(spec.source.host for spec in specs)
         self._scope = anyio.CancelScope()
-        self._stopped = Reason.PASS_TIMEOUT
+        self._interrupted = False
         self._checking: Lane[Item] = Lane(
             width=limits.check_concurrency, share=self._check_share, work=self._check, clock=clock
         )
@@ -139,94 +141,113 @@ class Pass:
                     lanes.start_soon(self._copying.run)
         for item in self._items:
             if item.result is None:
-                self._cut_off(item)
+                cut_off = interrupted if self._interrupted else out_of_time
+                self._conclude(item, cut_off(item))
         return [item.result for item in self._items if item.result]
 
     def stop(self) -> None:
         """End the pass now: running copies are cancelled, the rest is reported as interrupted."""
-        self._stopped = Reason.INTERRUPTED
+        self._interrupted = True
         self._scope.cancel()
 
     def _check_share(self, _host: str) -> int:
-        """What one host may hold; half of the places are kept for others while there are any."""
+        """Places for checks that one host may hold: half of them while another is not done."""
         width = self._limits.check_concurrency
-        return min(CHECKS_PER_HOST, max(1, width // 2) if self._others() else width)
+        return min(CHECKS_PER_HOST, width if self._is_alone() else max(1, width // 2))
 
     def _copy_share(self, _host: str) -> int:
-        """All places, or all but one while another host has work."""
-        width = self._limits.concurrency
-        return max(1, width - 1) if self._others() else width
+        """Places for copies that one host may hold: all but one while another is not done.
 
-    def _others(self) -> bool:
-        return len(self._unfinished) > 1
+        One that is still being checked counts: a copy takes minutes, so a place that is given away
+        is not back when that host needs it.
+        """
+        width = self._limits.concurrency
+        return width if self._is_alone() else max(1, width - 1)
+
+    def _is_alone(self) -> bool:
+        """Whether all images that have no result yet are of one host."""
+        return len(self._unfinished) <= 1
 
     async def _check(self, item: Item) -> None:
-        with self._guard(item, self._checking):
+        with self._guard(item):
             item.checked = checked = await self._checks.check(item.spec, item.doubted)
             match checked.decision:
                 case Keep():
-                    self._conclude(item, Action.ALREADY_CACHED, Reason.UNCHANGED)
+                    self._conclude(item, kept(item))
                 case Defer():
-                    self._conclude(item, Action.SKIPPED, Reason.DEFERRED)
+                    self._conclude(item, deferred(item))
                 case Fail(reason=reason, error=error):
-                    if not self._waits(item, self._checking, error):
-                        self._fail(item, reason, error)
+                    if not self._waits_to_check(item, error):
+                        self._conclude(item, failed(item, reason, error))
                 case Copy(reason=reason) if self._limits.dry_run:
-                    await self._estimate(item, checked, reason)
+                    await self._plan(item, checked, reason)
                 case Copy():
                     self._copying.put(item, item.spec.source.host)
 
-    async def _estimate(self, item: Item, checked: Checked, reason: Reason) -> None:
-        """What a dry run says instead of copying."""
+    async def _plan(self, item: Item, checked: Checked, reason: Reason) -> None:
+        """What a dry run does instead of copying."""
         if not self._copies.affordable(checked):
-            self._conclude(item, Action.SKIPPED, Reason.DEFERRED)
+            self._conclude(item, deferred(item))
             return
-        cost = await self._checks.cost(checked) if self._limits.cost else None
-        self._conclude(item, Action.SKIPPED, reason, cost_bytes=cost)
+        cost = None
+        try:
+            if self._limits.cost:
+                cost = await self._checks.cost(checked)
+        except ImageSyncError as error:
+            if self._waits_to_check(item, error):
+                return
+            self._emit(Warned("cost", f"{item.spec}: what a copy would move is unknown: {error}"))
+        self._conclude(item, planned(item, reason, cost))
 
     async def _copy(self, item: Item) -> None:
-        with self._guard(item, self._copying):
-            checked = item.checked
+        with self._guard(item):
+            checked, before = item.checked, item.attempts
             if checked is None or not isinstance(checked.decision, Copy):
                 raise AssertionError(f"{item.spec} is copied without a decision to do so")
             expected, reason = checked.decision.expected, checked.decision.reason
-            item.attempts += 1
             try:
-                outcome = await self._copies.attempt(checked, expected, item.attempts)
+                outcome = await self._copies.attempt(checked, expected, item.begin)
             except ImageSyncError as error:
-                self._after_failure(item, expected, error)
+                self._after_failure(item, expected, error, begun=item.attempts > before)
                 return
             match outcome:
                 case Deferred():
-                    item.attempts -= 1
-                    self._conclude(item, Action.SKIPPED, Reason.DEFERRED)
-                case Outcome(engine=engine, bytes_copied=copied, bytes_reused=reused):
-                    facts: dict[str, Fact] = {"bytes_copied": copied, "bytes_reused": reused}
-                    self._conclude(item, Action.PULLED, reason, engine=engine, **facts)
+                    self._conclude(item, deferred(item))
+                case Outcome():
+                    self._conclude(item, pulled(item, reason, outcome))
 
-    def _after_failure(self, item: Item, expected: Digest, error: ImageSyncError) -> None:
+    def _after_failure(
+        self, item: Item, expected: Digest, error: ImageSyncError, *, begun: bool
+    ) -> None:
         """Wait, look again, try again, or give up."""
-        if self._waits(item, self._copying, error):
-            item.attempts -= 1
-        elif item.attempts >= MAX_ATTEMPTS:
-            self._fail(item, reason_of(error), error)
-        elif item.doubted is None and is_outdated(error):
-            item.doubted = expected
-            self._again(item, self._checking, error, 0.0)
-        elif may_pass(error):
-            self._again(item, self._copying, error, self._backoff(item.attempts))
-        else:
-            self._fail(item, reason_of(error), error)
+        if item.attempts < MAX_ATTEMPTS and self._waits(item, self._copying, error):
+            return
+        item.failures += 1
+        if item.tries < MAX_ATTEMPTS:
+            if item.doubted is None and is_outdated(error):
+                item.doubted = expected
+                self._again(item, self._checking, error, 0.0)
+                return
+            if may_pass(error):
+                self._again(item, self._copying, error, self._backoff(item.tries))
+                return
+        self._conclude(item, failed(item, reason_of(error, begun=begun), error))
 
     def _again(self, item: Item, lane: Lane[Item], error: ImageSyncError, delay: float) -> None:
-        self._emit(AttemptFailed(item.spec, item.attempts, str(error), error.kind, delay))
+        self._emit(AttemptFailed(item.spec, item.tries, str(error), error.kind, delay))
         lane.put(item, item.spec.source.host, delay)
 
+    def _waits_to_check(self, item: Item, error: ImageSyncError) -> bool:
+        """Wait for a pause, but not for a host that is down: it must not make a pass long."""
+        limited = error.kind is ErrorKind.RATE_LIMITED
+        return limited and self._waits(item, self._checking, error)
+
     def _waits(self, item: Item, lane: Lane[Item], error: ImageSyncError) -> bool:
-        """Put an image back until its host may be asked again, if that is soon."""
-        if error.kind is not ErrorKind.RATE_LIMITED or not isinstance(error, RegistryError):
-            return False
-        if error.retry_after is None:
+        """Put an image back until a host may be asked again, if it is known when and that is soon.
+
+        That is a host that is paused, or one that is down and whose circuit is open.
+        """
+        if not isinstance(error, RegistryError) or error.retry_after is None:
             return False
         pause = max(error.retry_after, _SHORTEST_WAIT)
         if pause > PATIENCE or item.waited + pause > PATIENCE + _SLACK:
@@ -236,36 +257,19 @@ class Pass:
         return True
 
     @contextmanager
-    def _guard(self, item: Item, lane: Lane[Item]) -> Iterator[None]:
-        """Counts the time spent on an image, and keeps its failure from touching any other."""
-        item.began = began = self._clock()
-        try:
-            yield
-        except ImageSyncError as error:
-            if not self._waits(item, lane, error):
-                self._fail(item, Reason.SOURCE_UNKNOWN, error)
-        except Exception as error:  # noqa: BLE001 - one image's bug must not end the pass
-            self._fail(item, Reason.INTERNAL, bug(item.spec, error))
-        finally:
-            item.began, item.spent = None, item.spent + self._clock() - began
+    def _guard(self, item: Item) -> Iterator[None]:
+        """Counts the time spent on an image, and keeps a bug met with it from touching others."""
+        with item.working():
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 - one image's bug must not end the pass
+                self._conclude(item, failed(item, Reason.INTERNAL, bug(item.spec, error)))
 
-    def _fail(self, item: Item, reason: Reason, error: ImageSyncError) -> None:
-        self._conclude(
-            item,
-            Action.FAILED,
-            reason,
-            error=f"{error} ({error.hint})",
-            error_kind=error.kind,
-            error_side=side_of(error),
-            engine=error.engine or None if isinstance(error, EngineError) else None,
-        )
-
-    def _conclude(self, item: Item, action: Action, reason: Reason, **facts: Fact) -> None:
+    def _conclude(self, item: Item, result: SyncResult) -> None:
         """Give an image its result, once; the pass is over when all have theirs."""
         if item.result is not None:
             return
-        known = known_result(item, self._clock())
-        item.result = result = msgspec.structs.replace(known, action=action, reason=reason, **facts)
+        item.result = result
         item.checked = None  # tens of thousands of these would be kept for nothing
         host = item.spec.source.host
         self._unfinished[host] -= 1
@@ -277,15 +281,3 @@ class Pass:
             self._checking.close()
             self._copying.close()
         self._emit(ImageFinished(result))
-
-    def _cut_off(self, item: Item) -> None:
-        interrupted = self._stopped is Reason.INTERRUPTED
-        self._conclude(
-            item,
-            Action.FAILED,
-            self._stopped,
-            error="the pass was interrupted before this image was done"
-            if interrupted
-            else "settings.pass_timeout_secs was over before this image was done",
-            error_kind=ErrorKind.INTERRUPTED if interrupted else ErrorKind.TIMEOUT,
-        )

@@ -4,6 +4,7 @@ Only local traffic at the cache; nothing is decided here but "whole" or not.
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -118,12 +119,12 @@ class _Config(msgspec.Struct):
 
 
 async def check_platform(
-    client: RegistryClient, endpoint: Endpoint, manifest: Manifest, wanted: Platform
+    client: RegistryClient, endpoint: Endpoint, manifest: Manifest, wanted: AbstractSet[Platform]
 ) -> None:
-    """Make sure that an image's own config names the wanted platform.
+    """Make sure that an image's own config names one of the wanted platforms.
 
-    Artifacts have none and pass. A variant counts only where the config names one: many configs
-    of `arm` images leave it to the index.
+    Indexes and artifacts have no config that names one, and pass. A variant counts only where the
+    config names one: many configs of `arm` images leave it to the index.
 
     Raises:
         CopyError: It is for another platform.
@@ -139,9 +140,19 @@ async def check_platform(
         found = Platform.normalised(config.os, config.architecture, config.variant or None)
     except (ValueError, RecursionError) as error:
         raise _wrong(endpoint, f"the config of {manifest.digest} is damaged: {error}") from error
+    if not any(_fits(found, each, variant=bool(config.variant)) for each in wanted):
+        choice = " or ".join(map(str, sorted(wanted)))
+        raise CopyError(
+            f"{endpoint.repository}: {choice} wanted, {found} found in {manifest.digest}",
+            ErrorKind.NO_PLATFORM,
+            operation="verify",
+            side=endpoint.side,
+        )
+
+
+def _fits(found: Platform, wanted: Platform, *, variant: bool) -> bool:
     same = (found.os, found.architecture) == (wanted.os, wanted.architecture)
-    if not same or (config.variant and found.variant != wanted.variant):
-        raise _wrong(endpoint, f"{wanted} wanted, {found} found in {manifest.digest}")
+    return same and (not variant or found.variant == wanted.variant)
 
 
 async def _read_level(

@@ -9,7 +9,7 @@ from typing import Final
 _HEAD: Final = """#!{python}
 import os, pathlib, signal, subprocess, sys, time
 if sys.argv[1:] == ["version"]:
-    print("v0.22.1")
+    print({version!r})
     sys.exit(0)
 folder = pathlib.Path({folder!r})
 (folder / f"started-{{os.getpid()}}").write_text("\\0".join(sys.argv))
@@ -37,11 +37,15 @@ sys.exit(1)
 """13 MB of terminal colours on stderr without one newline (fault row 67)."""
 
 
-def write_crane(directory: Path, behaviour: str) -> Path:
+def write_crane(directory: Path, behaviour: str, version: str = "v0.22.1") -> Path:
     """A folder for PATH with a `crane` that behaves so; it leaves a file for each start."""
     directory.mkdir(parents=True, exist_ok=True)
     crane = directory / "crane"
-    text = _HEAD.format(python=sys.executable, folder=str(directory)) + behaviour + "\n"
+    text = (
+        _HEAD.format(python=sys.executable, folder=str(directory), version=version)
+        + behaviour
+        + "\n"
+    )
     crane.write_text(text, encoding="utf-8")
     crane.chmod(crane.stat().st_mode | stat.S_IXUSR)
     return directory

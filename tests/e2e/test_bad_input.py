@@ -72,6 +72,14 @@ CASES = [
         id="no-builtin-yet",
     ),
     pytest.param(VALID, ["--onse", "-c", "c.yaml"], ["--onse", "--once"], id="misspelled-flag"),
+    pytest.param(VALID, ["chek"], ["chek", "check"], id="misspelled-verb"),
+    pytest.param(VALID, ["check", "c.yaml"], ["--config c.yaml"], id="file-without-flag"),
+    pytest.param(
+        VALID.replace("127.0.0.2:9", "embedded"),
+        ["config", "validate", "-c", "c.yaml"],
+        ["c.yaml:1:", "embedded"],
+        id="no-embedded-in-a-file",
+    ),
     pytest.param(
         VALID, ["-c", "c.yaml", "check"], ["check", "comes first"], id="verb-after-options"
     ),

@@ -186,3 +186,20 @@ def test_images_named_as_arguments_need_no_file(
         assert (run.code, run.actions) == (0, ["pulled"]), run.stderr
         kept = run.only.target.partition("/")[2].removesuffix(":1")
         assert cache.api.digest_of(kept, "1") == image.child("linux/amd64").digest
+
+
+def test_an_image_of_another_platform_is_unsuitable_and_moves_no_tag(
+    crane_program: Program,
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """A single manifest names its platform in its config alone, which is read before the commit."""
+    source.push("team/app", "1", images.single(programs))
+    crane_program.add(source, "team/app", "1", platform="linux/s390x")
+    run = crane_program.once()
+    assert (run.code, run.only.reason, run.only.error_kind) == (1, "unsuitable", "no_platform")
+    assert run.only.error is not None
+    assert "linux/s390x wanted, linux/amd64 found" in run.only.error
+    assert run.only.attempts == 1
+    assert cache.api.tags("team/app") == []

@@ -9,6 +9,7 @@ from tests.e2e import fake_tools
 from tests.e2e.conftest import set_up
 from tests.e2e.program import Program, finish
 from tests.real import images
+from tests.real.losing import lose_blob
 from tests.real.running import RunningRegistry
 from tests.real.tools import bin_directory, require
 
@@ -97,6 +98,29 @@ def test_no_tool_at_all_is_said(
     assert run.only.error is not None
     assert "crane: it is not installed" in run.only.error
     assert "skopeo: it is not installed" in run.only.error
+    assert "neither crane nor skopeo is on PATH" in run.stderr
+
+
+def test_an_old_crane_is_used_only_if_it_is_named(
+    tmp_path: Path,
+    source: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """Being the default is not being named: it can be made to send credentials to strangers."""
+    source.push("team/app", "1", images.single(programs))
+    path = fake_tools.write_crane(tmp_path / "bin", fake_tools.CRASHES, version="0.20.2")
+    program = set_up(tmp_path, source, cache, path, "crane")
+    program.add(source, "team/app", "1")
+    del program.settings["preferred_tool"]
+    run = program.once()
+    assert run.code == 1
+    assert run.only.error is not None
+    assert "0.20.2" in run.only.error
+    assert fake_tools.starts(path) == []
+    program.settings["preferred_tool"] = "crane"
+    assert program.once().code == 1
+    assert fake_tools.starts(path) != []
 
 
 def test_a_blob_that_is_lost_in_the_cache_is_found_and_copied_again(
@@ -115,7 +139,7 @@ def test_a_blob_that_is_lost_in_the_cache_is_found_and_copied_again(
     program.add(source, "team/app", "1")
     assert program.once().code == 0
     lost = image.blobs[-1].digest
-    cache.api.delete_blob("team/app", lost)
+    lose_blob(cache, lost)
     program.add(source, "team/app", "2")
     run = program.once()
     assert (run.code, run.actions) == (0, ["already_cached", "pulled"]), run.stderr
@@ -123,7 +147,9 @@ def test_a_blob_that_is_lost_in_the_cache_is_found_and_copied_again(
     assert cache.api.head_blob("team/app", lost).status == 200
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda s: s.name
+)
 def test_a_signal_ends_a_pass_in_order(
     signum: signal.Signals,
     tmp_path: Path,

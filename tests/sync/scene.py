@@ -65,7 +65,7 @@ class KnownHosts:
 
     def quota(self, host: str) -> Quota | None:
         left = self.remaining.get(host)
-        return None if left is None else Quota(100, left, 21_600)
+        return None if left is None else Quota(100, left)
 
     def charge(self, host: str, pulls: int) -> None:
         self.remaining[host] -= pulls

@@ -1,5 +1,6 @@
 """Checks over real sockets: what is asked of whom, and what is believed."""
 
+import anyio
 import pytest
 
 from image_sync.errors import CopyError, ErrorKind, Side
@@ -12,6 +13,7 @@ from image_sync.sync.plan import Copy, Defer, Fail, Keep
 from tests.hostile import (
     Answer,
     Fault,
+    Held,
     HostileRegistry,
     Refusal,
     TagMoves,
@@ -99,6 +101,24 @@ async def test_a_pinned_image_that_is_kept_is_not_asked_for_at_the_source(
     checked = await checker(client).check(between(origin, kept, pin=digest))
     assert checked.decision == Keep(Digest.parse(digest))
     assert origin.requests == []
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "source's", "cache's"])
+async def test_a_pin_is_not_reported_as_what_the_source_holds_unless_that_is_known(
+    client: RegistryClient, origin: HostileRegistry, kept: HostileRegistry, whose: str
+) -> None:
+    """Not where the source says that it has no such thing, does not say, or was not asked."""
+    if whose == "source's":
+        origin.inject(Fault("*", "*", Refusal(403, "DENIED")))
+    if whose == "cache's":
+        kept.inject(Fault("*", "*", Refusal(403, "DENIED")))
+    checked = await checker(client).check(between(origin, kept, pin=ANYTHING))
+    assert isinstance(checked.decision, Fail)
+    assert checked.remote_digest is None
+    digest = kept.store.put_image(TARGET_REPOSITORY, "2.0")
+    if whose != "cache's":
+        fine = await checker(client).check(between(origin, kept, tag="2.0", pin=digest))
+        assert str(fine.remote_digest) == digest
 
 
 async def test_a_pinned_image_that_is_missing_is_asked_for_by_its_digest(
@@ -305,6 +325,50 @@ async def test_pulls_that_are_reserved_are_not_spent_on_looking_up_a_platform(
     assert checked.decision == Defer()
     assert str(checked.remote_digest) == index
     assert gets(origin) == []
+
+
+async def test_checks_at_once_do_not_go_below_the_reserve_together(
+    client: RegistryClient, origin: HostileRegistry, kept: HostileRegistry
+) -> None:
+    """The last free pull goes to one of them, also while its answer is on the way."""
+    for tag in ("1.0", "2.0"):
+        origin.store.put_platforms(SOURCE_REPOSITORY, tag)
+    policies = {origin.host: HostPolicy(reserve_pulls=9)}
+    checking = checker(client, reserves=Reserves(KnownHosts({origin.host: 10}), policies))
+    held = Held()
+    origin.inject(Fault("GET", "*/manifests/*", held))
+    found: list[Checked] = []
+
+    async def check_first() -> None:
+        found.append(await checking.check(between(origin, kept)))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(check_first)
+        await held.gate.reached()
+        second = await checking.check(between(origin, kept, tag="2.0"))
+        held.gate.open()
+    assert second.decision == Defer()
+    assert isinstance(found[0].decision, Copy)
+    assert len(gets(origin)) == 1
+
+
+async def test_finding_out_a_cost_keeps_its_pulls_from_others(
+    client: RegistryClient, origin: HostileRegistry, kept: HostileRegistry
+) -> None:
+    """As a copy does."""
+    origin.store.put_image(SOURCE_REPOSITORY, "1.0")
+    reserves = Reserves(KnownHosts({origin.host: 10}), {origin.host: HostPolicy(reserve_pulls=9)})
+    checking = checker(client, reserves=reserves)
+    checked = await checking.check(between(origin, kept))
+    held = Held()
+    origin.inject(Fault("GET", "*/manifests/*", held))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(checking.cost, checked)
+        await held.gate.reached()
+        assert await checking.cost(checked) is None
+        held.gate.open()
+    assert len(gets(origin)) == 1
+    assert reserves.allows(origin.host, 1)
 
 
 async def test_a_check_writes_nothing(

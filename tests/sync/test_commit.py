@@ -7,7 +7,7 @@ import pytest
 from image_sync.errors import CopyError, ErrorKind, RegistryError, Side
 from image_sync.events import Event, TagMoved
 from image_sync.model import ImageSpec
-from image_sync.oci import AllPlatforms, Digest, OnePlatform, Platform
+from image_sync.oci import AllPlatforms, Digest, OnePlatform, Platform, PlatformList
 from image_sync.registry import RegistryClient
 from image_sync.sync import verify
 from image_sync.sync.commit import move_tag, verified_tree
@@ -117,38 +117,47 @@ async def test_a_cache_that_does_not_say_is_neither_whole_nor_damaged(
     assert caught.value.kind is ErrorKind.DENIED
 
 
+OTHER, DAMAGED = ErrorKind.NO_PLATFORM, ErrorKind.BAD_CONTENT
+
+
 @pytest.mark.parametrize(
-    ("wanted", "config", "wrong"),
+    ("wanted", "config", "kind"),
     [
-        pytest.param("linux/amd64", {"os": "linux", "architecture": "amd64"}, False, id="same"),
-        pytest.param("linux/arm64", {"os": "linux", "architecture": "amd64"}, True, id="another"),
-        pytest.param("linux/arm/v6", {"os": "linux", "architecture": "arm"}, False, id="untold"),
+        pytest.param("linux/amd64", {"os": "linux", "architecture": "amd64"}, None, id="same"),
+        pytest.param("linux/arm64", {"os": "linux", "architecture": "amd64"}, OTHER, id="another"),
+        pytest.param("linux/arm/v6", {"os": "linux", "architecture": "arm"}, None, id="untold"),
         pytest.param(
             "linux/arm/v7",
             {"os": "linux", "architecture": "arm", "variant": "v6"},
-            True,
+            OTHER,
             id="another variant",
         ),
         pytest.param(
             "linux/arm64",
             {"os": "linux", "architecture": "arm64", "variant": "v8"},
-            False,
+            None,
             id="variant that goes without saying",
         ),
-        pytest.param("linux/amd64", {"rootfs": {}}, False, id="no platform at all"),
+        pytest.param("linux/amd64", {"rootfs": {}}, None, id="no platform at all"),
         pytest.param(
             "linux/amd64",
             {"os": "linux", "architecture": "amd64", "config": {"Labels": {"Key": "", "key": ""}}},
-            False,
+            None,
             id="labels that differ by case",
         ),
-        pytest.param("linux/amd64", {"os": "lin ux", "architecture": "amd64"}, True, id="nonsense"),
-        pytest.param("linux/amd64", {"os": 5, "architecture": "amd64"}, True, id="wrong type"),
-        pytest.param("linux/amd64", ["linux"], True, id="no object"),
+        pytest.param(
+            "linux/amd64", {"os": "lin ux", "architecture": "amd64"}, DAMAGED, id="nonsense"
+        ),
+        pytest.param("linux/amd64", {"os": 5, "architecture": "amd64"}, DAMAGED, id="wrong type"),
+        pytest.param("linux/amd64", ["linux"], DAMAGED, id="no object"),
     ],
 )
 async def test_an_image_for_another_platform_is_not_the_wanted_one(
-    client: RegistryClient, kept: HostileRegistry, wanted: str, config: object, *, wrong: bool
+    client: RegistryClient,
+    kept: HostileRegistry,
+    wanted: str,
+    config: object,
+    kind: ErrorKind | None,
 ) -> None:
     """The config itself has to agree, as far as it says anything."""
     content = document(config)
@@ -163,12 +172,33 @@ async def test_an_image_for_another_platform_is_not_the_wanted_one(
     )
     digest = kept.store.put_manifest(REPOSITORY, None, manifest, OCI_MANIFEST)
     spec = make_spec(target=kept.host, platforms=OnePlatform(Platform.parse(wanted)))
-    if not wrong:
+    if kind is None:
         assert str((await verified_tree(client, spec, Digest.parse(digest))).top.digest) == digest
         return
     with pytest.raises(CopyError) as caught:
         await verified_tree(client, spec, Digest.parse(digest))
-    assert caught.value.kind is ErrorKind.BAD_CONTENT
+    assert caught.value.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("wanted", "wrong"),
+    [
+        pytest.param(["linux/amd64", "linux/arm64"], False, id="one of them"),
+        pytest.param(["linux/s390x", "linux/arm64"], True, id="none of them"),
+    ],
+)
+async def test_a_single_image_is_for_one_of_the_wanted_platforms(
+    client: RegistryClient, kept: HostileRegistry, wanted: list[str], *, wrong: bool
+) -> None:
+    """A list of platforms is no leave to take any: the source may have no index to choose from."""
+    digest = Digest.parse(kept.store.put_image(REPOSITORY, platform="linux/amd64"))
+    platforms = PlatformList.of(map(Platform.parse, wanted))
+    spec = make_spec(target=kept.host, platforms=platforms)
+    if not wrong:
+        assert (await verified_tree(client, spec, digest)).top.digest == digest
+        return
+    with pytest.raises(CopyError, match="linux/arm64 or linux/s390x wanted, linux/amd64 found"):
+        await verified_tree(client, spec, digest)
 
 
 async def test_an_artifact_has_no_platform_and_passes(

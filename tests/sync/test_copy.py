@@ -25,7 +25,7 @@ from image_sync.sync import Checker, Copier, Ledger, Limits, Pass, Reserves
 from image_sync.sync.check import Checked
 from image_sync.sync.copy import Deferred, Outcome
 from image_sync.sync.plan import Copy
-from tests.hostile import Fault, HostileRegistry
+from tests.hostile import Fault, Held, HostileRegistry
 from tests.hostile import Refusal as Refused
 from tests.sync.scene import (
     SOURCE_REPOSITORY,
@@ -60,25 +60,31 @@ class Bench:
         self.old = kept.store.put_image(TARGET_REPOSITORY, "1.0", layers=[b"old"])
         self.spec = make_spec(source=origin.host, target=kept.host, platforms=AllPlatforms())
         self.reserves = Reserves(http, {})
+        self.begun = 0
 
     @property
     def tagged(self) -> str | None:
         return self.kept.store.tagged(TARGET_REPOSITORY, "1.0")
 
-    def copier(self, *engines: Engine) -> Copier:
+    def copier(self, *engines: Engine, deadline: float = 300.0) -> Copier:
         return Copier(
             self.client,
             Selection(engines),
             self.http,
             self.reserves,
-            300.0,
+            deadline,
             self.events.append,
         )
 
-    async def attempt(self, *engines: Engine) -> Outcome | Deferred:
+    async def attempt(self, *engines: Engine, deadline: float = 300.0) -> Outcome | Deferred:
         expected = Digest.parse(self.new)
         checked = Checked(self.spec, Copy(expected, Verdict.CHANGED), expected, None, 8)
-        return await self.copier(*engines).attempt(checked, expected, 1)
+
+        def begin() -> int:
+            self.begun += 1
+            return self.begun
+
+        return await self.copier(*engines, deadline=deadline).attempt(checked, expected, begin)
 
     async def sweep(self, *engines: Engine, seconds: float | None = None) -> SyncResult:
         ledger = Ledger(None, self.events.append, lambda: 20_000)
@@ -257,7 +263,9 @@ async def test_pulls_that_are_reserved_are_not_spent_but_what_is_there_is_named(
     assert await bench.attempt(engine) == Deferred()
     assert engine.requests == []
     transfer(bench.origin, bench.kept, bench.new)
+    assert bench.begun == 0
     assert isinstance(await bench.attempt(engine), Outcome)
+    assert bench.begun == 1
     assert bench.tagged == bench.new
 
 
@@ -283,6 +291,49 @@ def _with_source(spec: ImageSpec, source: Endpoint) -> ImageSpec:
         target_tag=spec.target_tag,
         platforms=spec.platforms,
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "doing", "begun"),
+    [
+        pytest.param("HEAD", "*/manifests/sha256:*", "looking at what the cache holds", 0),
+        pytest.param("HEAD", "*/blobs/*", "reading back what crane brought", 1),
+        pytest.param("PUT", "*", "moving the tag", 1),
+    ],
+)
+async def test_a_cache_that_falls_silent_holds_up_no_attempt_for_longer_than_a_copy_may_take(
+    bench: Bench, method: str, path: str, doing: str, begun: int
+) -> None:
+    """Before the engine runs and after it; the error says what took so long, and which setting."""
+    bench.kept.inject(Fault(method, path, Held()))
+    engine = ScriptedEngine("crane", copying(bench.origin, bench.kept))
+    with anyio.fail_after(20), pytest.raises(RegistryError) as caught:
+        await bench.attempt(engine, deadline=1.0)
+    error = caught.value
+    assert (error.kind, error.side, bench.begun) == (ErrorKind.TIMEOUT, Side.TARGET, begun)
+    assert f"{doing} took longer than settings.pull_timeout_secs (1 s)" in error.message
+    assert bench.tagged == bench.old
+
+
+async def test_a_source_that_falls_silent_when_asked_how_it_proves_itself_is_given_up(
+    bench: Bench,
+) -> None:
+    """Nothing was begun then."""
+    lenient = Endpoint(Side.SOURCE, bench.spec.source.repository, TlsPolicy.LENIENT)
+    bench.spec = _with_source(bench.spec, lenient)
+    bench.origin.inject(Fault("HEAD", "*", Held()))
+    with anyio.fail_after(20), pytest.raises(RegistryError) as caught:
+        await bench.attempt(ScriptedEngine("crane", lying), deadline=1.0)
+    assert (caught.value.kind, caught.value.side) == (ErrorKind.TIMEOUT, Side.SOURCE)
+    assert bench.begun == 0
+
+
+async def test_a_cache_that_does_not_say_what_it_holds_is_no_failed_commit(bench: Bench) -> None:
+    """Nothing was copied, and no tag was to be moved yet."""
+    bench.kept.inject(Fault("HEAD", "*/manifests/sha256:*", Refused(403, "DENIED")))
+    result = await bench.sweep(ScriptedEngine("crane", copying(bench.origin, bench.kept)))
+    assert (result.reason, result.error_kind) == (Reason.TARGET_UNKNOWN, ErrorKind.DENIED)
+    assert result.attempts == 0
 
 
 async def test_a_pass_copies_what_changed_and_the_next_one_has_nothing_to_do(

@@ -39,3 +39,13 @@ def test_pulls_that_a_copy_is_about_to_spend_are_not_given_away_twice() -> None:
     assert hosts.remaining[HUB] == 6
     assert reserves.allows(HUB, 1)
     assert not reserves.allows(HUB, 2)
+
+
+def test_pulls_that_requests_of_ours_spend_are_promised_but_not_counted_twice() -> None:
+    """Their answers say what is left; until then nobody else gets the same pulls."""
+    hosts = KnownHosts({HUB: 10})
+    reserves = Reserves(hosts, {HUB: HostPolicy(reserve_pulls=5)})
+    with reserves.promising(HUB, 5):
+        assert not reserves.allows(HUB, 1)
+    assert hosts.remaining[HUB] == 10
+    assert reserves.allows(HUB, 5)

@@ -14,7 +14,7 @@ from image_sync.events import Event, Warned
 from image_sync.oci import AllPlatforms, Digest, OnePlatform, Platform
 from image_sync.sync import Ledger, ledger
 from image_sync.sync.ledger import VERSION, Pair
-from tests.clock import VIRTUAL_TIME, Backend, NothingWillHappen, run_virtually
+from tests.clock import START, VIRTUAL_TIME, Backend, NothingWillHappen, run_virtually
 from tests.sync.scene import AMD64, make_spec
 
 pytestmark = pytest.mark.anyio
@@ -229,6 +229,60 @@ async def test_a_place_that_cannot_be_read_is_warned_of_and_not_written(where: s
     assert shelf.writes == 0
     [warning] = warnings(events)
     assert "connection refused" in warning
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(KeyError("nobody\nthought of this"), id="bug"),
+        pytest.param(OSError(5, "input/output error"), id="system"),
+        pytest.param(ExceptionGroup("tasks", [KeyError("of this")]), id="group"),
+    ],
+)
+@pytest.mark.parametrize("when", ["list", "read", "write"])
+async def test_no_failure_of_a_place_ends_a_pass(when: str, failure: Exception) -> None:
+    """Not even one that nobody foresaw: it is one warning, on one line, that names it."""
+    events: list[Event] = []
+
+    class Broken(Shelf):
+        async def names(self) -> list[str]:
+            if when == "list":
+                raise failure
+            return await super().names()
+
+        async def write(self, document: bytes) -> None:
+            raise failure
+
+    shelf = Broken(own=failure) if when == "read" else Broken()
+    remembering = await loaded(shelf, events)
+    remembering.record(SPEC, X, Y)
+    await remembering.save()
+    assert await remembering.expected(SPEC, X) == Y
+    [warning] = warnings(events)
+    assert f"cannot be {'written' if when == 'write' else 'read'}" in warning
+    assert "of this" in warning or "input/output" in warning
+    assert "TaskGroup" not in warning
+    assert "\n" not in warning
+
+
+async def test_saving_takes_no_longer_than_it_may() -> None:
+    """A cache that falls silent at the end is one warning; the next pass does not try again."""
+
+    class Silent(Shelf):
+        async def write(self, document: bytes) -> None:
+            self.writes += 1
+            await anyio.sleep_forever()
+
+    events: list[Event] = []
+    shelf = Silent()
+    remembering = await loaded(shelf, events)
+    for digest, seconds in ((X, 7.0), (Z, 7.0)):
+        remembering.record(SPEC, digest, Y)
+        await remembering.save(seconds)
+    assert anyio.current_time() == START + 7.0
+    assert shelf.writes == 1
+    [warning] = warnings(events)
+    assert "cannot be written: it took longer than 7 s" in warning
 
 
 async def test_a_place_that_cannot_be_written_is_warned_of_once() -> None:

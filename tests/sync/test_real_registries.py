@@ -18,6 +18,7 @@ from image_sync.registry import RegistryClient
 from image_sync.sync import Checker, Copier, Ledger, Limits, Pass, RegistryStore, Reserves
 from tests.real.content import Image
 from tests.real.images import KINDS, Programs, multi_platform
+from tests.real.losing import lose_blob
 from tests.real.registries import distribution
 from tests.real.running import RunningRegistry, Serving
 from tests.sync.scene import (
@@ -116,7 +117,7 @@ async def test_a_blob_that_a_cache_lost_is_found_before_the_tag_moves(
 
     def act(request: CopyRequest) -> Copied:
         copied = pushing(image, cache)(request)
-        assert cache.api.delete_blob(TARGET_REPOSITORY, lost).status == 202
+        lose_blob(cache, lost)
         return copied
 
     spec = make_spec(source=upstream.host, target=cache.host, platforms=AllPlatforms())

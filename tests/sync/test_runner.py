@@ -6,6 +6,7 @@ In virtual time, with scripted checks and copies: what they stand for is tested 
 import tracemalloc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import anyio
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_sync.errors import CopyError, EngineError, ErrorKind, ImageSyncError, RegistryError, Side
-from image_sync.events import AttemptFailed, Event, ImageFinished
+from image_sync.events import AttemptFailed, Event, ImageFinished, Warned
 from image_sync.model import Action, ImageSpec, Reason, SyncResult, Verdict
 from image_sync.oci import Digest
 from image_sync.sync import Limits, Pass
@@ -35,14 +36,20 @@ def anyio_backend() -> Backend:
     return VIRTUAL_TIME
 
 
-Step = Decision | Outcome | Deferred | Exception | float | Callable[[], Awaitable[None]]
+class Unbegun(NamedTuple):
+    """A failure before the copy begins."""
+
+    error: Exception
+
+
+Step = Decision | Outcome | Deferred | Exception | Unbegun | float | Callable[[], Awaitable[None]]
 
 
 class Script:
     """Checks and copies as written down: for each image what happens, turn by turn.
 
     A decision, an outcome or an exception ends a turn; a number is a pause of so many seconds
-    before, and a function is awaited. The last entry is repeated.
+    before, and a function is awaited. The last entry is repeated. `cost` is what a copy costs.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class Script:
         self.at_work: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
         self.rich = True
+        self.cost_steps: list[int | Exception] = [4_711]
 
     async def check(self, spec: ImageSpec, doubted: Digest | None = None) -> Checked:
         self.doubted.append(doubted)
@@ -65,15 +73,23 @@ class Script:
         return Checked(spec, decision, X, C, 1)
 
     async def cost(self, checked: Checked) -> int | None:
-        return 4_711
+        step = self.cost_steps.pop(0) if len(self.cost_steps) > 1 else self.cost_steps[0]
+        if isinstance(step, Exception):
+            raise step
+        return step
 
     def affordable(self, checked: Checked) -> bool:
         return self.rich
 
-    async def attempt(self, checked: Checked, expected: Digest, number: int) -> Outcome | Deferred:
+    async def attempt(
+        self, checked: Checked, expected: Digest, begin: Callable[[], int]
+    ) -> Outcome | Deferred:
         assert expected == X
         spec = checked.spec
-        outcome = await self._turn("copy", spec, self.copies.get(spec.target_tag, [DONE]))
+        steps = self.copies.get(spec.target_tag, [DONE])
+        if not isinstance(steps[0], Unbegun | Deferred):
+            begin()
+        outcome = await self._turn("copy", spec, steps)
         assert isinstance(outcome, Outcome | Deferred)
         return outcome
 
@@ -88,6 +104,8 @@ class Script:
                 step = steps.pop(0) if len(steps) > 1 else steps[0]
                 if isinstance(step, Exception):
                     raise step
+                if isinstance(step, Unbegun):
+                    raise step.error
                 if isinstance(step, float):
                     await anyio.sleep(step)
                 elif callable(step):
@@ -122,6 +140,11 @@ def a_pass(
 
 def limited(seconds: float | None, side: Side = Side.SOURCE) -> RegistryError:
     return RegistryError("slow down", ErrorKind.RATE_LIMITED, side=side, retry_after=seconds)
+
+
+def down(side: Side = Side.TARGET) -> RegistryError:
+    """A circuit is open."""
+    return RegistryError("asked again later", ErrorKind.UNAVAILABLE, side=side, retry_after=30.0)
 
 
 def broken(kind: ErrorKind, side: Side | None = None) -> EngineError:
@@ -249,7 +272,7 @@ async def test_a_short_pause_is_waited_for_without_a_place_and_costs_no_attempt(
     fail = Fail(Reason.SOURCE_UNKNOWN, limited(40.0))
     script = Script(
         {"a": [fail, COPY] if lane == "check" else [COPY]},
-        {"a": [limited(40.0), DONE] if lane == "copy" else [DONE]},
+        {"a": [Unbegun(limited(40.0)), DONE] if lane == "copy" else [DONE]},
     )
     first, second = await a_pass(script, named("a", "b"), concurrency=1, check_concurrency=1).run()
     assert script.times(lane, "a") == [0.0, 40.0]
@@ -270,10 +293,66 @@ async def test_an_image_waits_a_minute_in_all_and_then_fails_as_limited(
     pauses: list[float], began: list[float]
 ) -> None:
     """A pass does not hang on a host that wants to be left alone."""
-    script = Script(copies={"a": list(map(limited, pauses))})
+    script = Script(copies={"a": [Unbegun(limited(pause)) for pause in pauses]})
     [result] = await a_pass(script, named("a")).run()
     assert script.times("copy", "a") == began
     assert summary(result) == (Action.FAILED, Reason.COPY_FAILED, ErrorKind.RATE_LIMITED)
+
+
+async def test_a_copy_that_a_pause_cuts_short_was_begun_and_counts() -> None:
+    """Three copies are begun at most, whatever ends them."""
+    script = Script(copies={"a": [limited(5.0)]})
+    [result] = await a_pass(script, named("a")).run()
+    assert script.times("copy", "a") == [0.0, 5.0, 10.0]
+    assert (result.reason, result.attempts) == (Reason.COPY_FAILED, 3)
+
+
+async def test_a_host_that_goes_down_while_images_are_copied_is_waited_for() -> None:
+    """Its circuit says when it is asked again: until then nothing is tried, and nothing used up."""
+    script = Script(copies={"a": [Unbegun(down()), Unbegun(down()), DONE], "b": [DONE]})
+    first, second = await a_pass(script, named("a", "b"), concurrency=1).run()
+    assert script.times("copy", "a") == [0.0, 30.0, 60.0]
+    assert script.times("copy", "b") == [0.0]
+    assert (first.action, first.attempts, second.action) == (Action.PULLED, 1, Action.PULLED)
+
+
+async def test_a_host_that_stays_down_fails_what_was_to_be_copied_after_a_minute() -> None:
+    """The same patience as with a pause; then it is the cache that could not be asked."""
+    script = Script(copies={"a": [Unbegun(down())]})
+    [result] = await a_pass(script, named("a")).run()
+    assert script.times("copy", "a") == [0.0, 30.0, 60.0]
+    assert summary(result) == (Action.FAILED, Reason.TARGET_UNKNOWN, ErrorKind.UNAVAILABLE)
+    assert result.attempts == 0
+
+
+async def test_a_host_that_is_down_when_it_is_checked_is_not_waited_for() -> None:
+    """A dead host does not make a pass long."""
+    script = Script({"a": [Fail(Reason.SOURCE_UNKNOWN, down(Side.SOURCE))]})
+    [result] = await a_pass(script, named("a")).run()
+    assert script.times("check", "a") == [0.0]
+    assert summary(result) == (Action.FAILED, Reason.SOURCE_UNKNOWN, ErrorKind.UNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "began"),
+    [
+        pytest.param(ErrorKind.DENIED, [0.0], id="for good"),
+        pytest.param(ErrorKind.NETWORK, [0.0, 10.0, 110.0], id="may pass"),
+    ],
+)
+async def test_a_cache_that_fails_before_a_copy_begins_could_not_be_checked(
+    kind: ErrorKind, began: list[float]
+) -> None:
+    """No commit failed, no copy was begun; it is tried as often as a copy."""
+    events: list[Event] = []
+    error = RegistryError("no", kind, side=Side.TARGET)
+    script = Script(copies={"a": [Unbegun(error)]})
+    [result] = await a_pass(script, named("a"), events).run()
+    assert script.times("copy", "a") == began
+    assert summary(result) == (Action.FAILED, Reason.TARGET_UNKNOWN, kind)
+    assert result.attempts == 0
+    again = [event.attempt for event in events if isinstance(event, AttemptFailed)]
+    assert again == list(range(1, len(began)))
 
 
 async def test_a_limited_check_that_nobody_waits_for_fails_with_its_reason() -> None:
@@ -397,6 +476,23 @@ async def test_a_bug_met_with_one_image_is_that_images_own_result(lane: str) -> 
     assert second.action is Action.PULLED
 
 
+async def test_a_bug_inside_a_task_group_is_told_as_what_it_is() -> None:
+    """Not as "unhandled errors in a TaskGroup", with the place where the group was opened."""
+
+    async def stumble() -> None:
+        raise KeyError("nobody thought of this")
+
+    async def work() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stumble)
+
+    [result] = await a_pass(Script({"a": [work]}), named("a")).run()
+    assert result.error
+    assert "KeyError" in result.error
+    assert "TaskGroup" not in result.error
+    assert f"test_runner.py:{stumble.__code__.co_firstlineno + 1}" in result.error
+
+
 async def test_a_digest_that_is_gone_when_it_is_copied_is_checked_once_more() -> None:
     """The tag may have moved since its check (fault row 55); the digest is named as doubtful."""
     gone = broken(ErrorKind.NOT_FOUND, Side.SOURCE)
@@ -433,6 +529,30 @@ async def test_a_dry_run_decides_the_same_and_copies_nothing() -> None:
     assert not [entry for entry in [*script.began, *poor.began] if entry[0] == "copy"]
 
 
+async def test_a_cost_that_cannot_be_found_out_changes_no_decision() -> None:
+    """The image is skipped with its reason all the same, and that the cost is missing is said."""
+    events: list[Event] = []
+    script = Script()
+    script.cost_steps = [
+        CopyError("a hole", ErrorKind.BLOB_MISSING, operation="verify", side=Side.SOURCE)
+    ]
+    [result] = await a_pass(script, named("a"), events, dry_run=True, cost=True).run()
+    assert summary(result) == (Action.SKIPPED, Reason.CHANGED, None)
+    assert (result.cost_bytes, result.error, result.expected_digest) == (None, None, X)
+    [warning] = [event for event in events if isinstance(event, Warned)]
+    assert "a hole" in warning.message
+    assert str(result.spec) in warning.message
+
+
+async def test_a_cost_is_waited_for_when_its_host_wants_to_be_left_alone_for_a_while() -> None:
+    """As every other question to it."""
+    script = Script()
+    script.cost_steps = [limited(20.0), 4_711]
+    [result] = await a_pass(script, named("a"), dry_run=True, cost=True).run()
+    assert script.times("check", "a") == [0.0, 20.0]
+    assert result.cost_bytes == 4_711
+
+
 _KINDS = st.sampled_from(sorted(ErrorKind))
 _SIDES = st.sampled_from([*Side, None])
 _ERRORS = st.one_of(
@@ -454,7 +574,10 @@ _CHECKS = st.lists(
     ),
     max_size=3,
 )
-_COPIES = st.lists(st.one_of(st.sampled_from([DONE, Deferred()]), _ERRORS, _PAUSES), max_size=5)
+_COPIES = st.lists(
+    st.one_of(st.sampled_from([DONE, Deferred()]), _ERRORS, st.builds(Unbegun, _ERRORS), _PAUSES),
+    max_size=5,
+)
 
 
 @given(
