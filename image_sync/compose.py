@@ -25,7 +25,8 @@ from image_sync.events import Emit, PassFinished, PassStarted, Warned
 from image_sync.http import Http
 from image_sync.model import Action, ImageSpec, Reason, SyncResult
 from image_sync.registry import Authenticator, RegistryClient
-from image_sync.runtime.files import sweep_private_folders
+from image_sync.runtime.files import remove_private_folders, sweep_private_folders
+from image_sync.runtime.process import find_program, kill_all
 from image_sync.sync import (
     Checker,
     Copier,
@@ -37,9 +38,11 @@ from image_sync.sync import (
     Reserves,
 )
 
-_SAVE_SECONDS = 30.0
-"""For the ledger at the end of a pass: some small requests to the cache, also after a signal."""
+_LAST_SECONDS = 5.0
+"""For saving the ledger after a signal: KILL follows 30 s later in Kubernetes, 10 s in Docker."""
 _SECONDS_PER_DAY = 86_400
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a pass in order; HUP is what a closed terminal sends."""
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,12 +85,12 @@ async def sweep(
         ConfigError: A file that the configuration names cannot be used.
     """
     sweep_private_folders()  # which a killed process of ours left behind, with accounts in them
-    began, clock = datetime.now(UTC), anyio.current_time()
-    pass_id = uuid4().hex[:12]
-    emit(PassStarted(pass_id, len(orders.specs), orders.dry_run))
-    for warning in resolved.warnings:
-        emit(Warned("config", warning))
     async with _parts(resolved, orders, emit, environ) as (ledger, checker, copier):
+        began, clock = datetime.now(UTC), anyio.current_time()
+        pass_id = uuid4().hex[:12]
+        emit(PassStarted(pass_id, len(orders.specs), orders.dry_run))
+        for warning in resolved.warnings:
+            emit(Warned("config", warning))
         settings = resolved.settings
         limits = Limits(
             concurrency=settings.concurrency,
@@ -110,11 +113,12 @@ async def _run(
     caught: list[int] = []
 
     async def watch_signals() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(*_ENDING) as signals:
             async for signum in signals:
                 if caught:
-                    # No unwinding, which would wait for tools; they die with us by their
-                    # parent-death signal, and the next start sweeps their private folders.
+                    # No unwinding, which would wait for tools that do not end.
+                    kill_all()
+                    remove_private_folders()
                     os._exit(128 + signum)
                 caught.append(signum)
                 sweeping.stop()
@@ -124,10 +128,10 @@ async def _run(
         tasks.start_soon(ledger.load)
         results = await sweeping.run()
         if remember:
-            with anyio.move_on_after(_SAVE_SECONDS):
-                await ledger.save()
+            await (ledger.save(_LAST_SECONDS) if caught else ledger.save())
         tasks.cancel_scope.cancel()
-    return results, caught[0] if caught else None
+    cut_short = any(result.reason is Reason.INTERRUPTED for result in results)
+    return results, caught[0] if cut_short else None
 
 
 @asynccontextmanager
@@ -146,7 +150,9 @@ async def _parts(
             credentials=credentials,
             source_proxy=settings.proxy,
         )
-        selection = Selection(_engines(settings.preferred_tool, access, emit))
+        engines = _engines(resolved, access, emit)
+        _warn_of_no_tool(engines, environ, emit)
+        selection = Selection(engines)
         deadline = float(settings.pull_timeout_secs)
         copier = Copier(client, selection, http, reserves, deadline, emit)
         yield ledger, Checker(client, ledger, reserves), copier
@@ -188,13 +194,23 @@ def _store(
             return FileStore(Path(path))
 
 
-def _engines(preferred: Tool, access: Access, emit: Emit) -> list[Engine]:
+def _engines(resolved: Resolved, access: Access, emit: Emit) -> list[Engine]:
     """The engines, the preferred one first; an old version is only for one that was named."""
+    preferred = resolved.settings.preferred_tool
+    named = preferred if resolved.tool_is_named else None
     engines: list[Engine] = [
-        Crane(access, emit, named=preferred is Tool.CRANE),
-        Skopeo(access, emit, named=preferred is Tool.SKOPEO),
+        Crane(access, emit, named=named is Tool.CRANE),
+        Skopeo(access, emit, named=named is Tool.SKOPEO),
     ]
     return sorted(engines, key=lambda engine: engine.name != preferred)
+
+
+def _warn_of_no_tool(engines: Sequence[Engine], environ: Mapping[str, str], emit: Emit) -> None:
+    """Say at once, and once, what would else be said of each image that has to be copied."""
+    names = [engine.name for engine in engines]
+    if not any(find_program(name, environ) for name in names):
+        nobody = f"neither {' nor '.join(names)} is on PATH"
+        emit(Warned("engine", f"{nobody}: what is out of date cannot be copied; install one"))
 
 
 def _today() -> int:

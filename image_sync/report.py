@@ -5,6 +5,7 @@ Field names are translated here, once. `image`, `tag`, `action`, `remote_digest`
 `timestamp` are those of image-sync 0.1.1; everything else is an addition.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,13 +13,14 @@ from typing import TextIO
 
 import msgspec
 
-from image_sync.model import Action, Reason, SyncResult
+from image_sync.model import Action, Reason, SyncResult, written
 from image_sync.oci import Digest
 
-_WIDE = 200
-"""Columns of a table that is not written to a terminal."""
 _SHORT_DIGEST = 12
 """Hexadecimal digits of a digest that people compare; docker's short form."""
+_LONG_HEX = re.compile(rf"([0-9a-f]{{{_SHORT_DIGEST}}})[0-9a-f]{{20,}}")
+_WIDE = 200
+"""Columns of a table that is not written to a terminal."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     bytes_copied: int
     bytes_reused: int
+    cost_bytes: int
     duration_ms: int
     dry_run: bool
 
@@ -94,6 +97,7 @@ def make_report(
         total=len(results),
         bytes_copied=sum(result.bytes_copied or 0 for result in results),
         bytes_reused=sum(result.bytes_reused or 0 for result in results),
+        cost_bytes=sum(result.cost_bytes or 0 for result in results),
         duration_ms=_milliseconds(duration),
         dry_run=dry_run,
     )
@@ -126,7 +130,7 @@ def print_table(report: Report, stream: TextIO) -> None:
         console.print(table)
     for row in report.results:
         if row.error:
-            console.print(f"\n{_name(row)}", style="bold red", soft_wrap=True)
+            console.print(f"\n{written(row.image, row.tag)}", style="bold red", soft_wrap=True)
             console.print(f"  {row.error}", soft_wrap=True)
     if report.results:
         console.print()
@@ -135,13 +139,26 @@ def print_table(report: Report, stream: TextIO) -> None:
 
 def summary_line(summary: Summary) -> str:
     """The numbers of a pass in one line."""
-    counts = (
-        f"{summary.pulled} pulled, {summary.already_cached} already cached, "
-        f"{summary.skipped} skipped, {summary.failed} failed"
-    )
-    moved = f", {human_bytes(summary.bytes_copied)} copied" if summary.bytes_copied else ""
+    waiting = summary.skipped - summary.deferred
+    counts = [
+        f"{waiting} out of date" if summary.dry_run else f"{summary.pulled} pulled",
+        f"{summary.already_cached} already cached",
+        f"{summary.failed} failed",
+    ]
+    if summary.deferred:
+        counts.append(f"{summary.deferred} deferred")
+    if summary.bytes_copied:
+        counts.append(f"{human_bytes(summary.bytes_copied)} copied")
+    if summary.cost_bytes:
+        counts.append(f"{human_bytes(summary.cost_bytes)} to copy at most")
+    seconds = f"{summary.duration_ms / 1000:.1f} s"
     dry = " (dry run: nothing was copied)" if summary.dry_run else ""
-    return f"{summary.total} images: {counts}{moved} in {summary.duration_ms / 1000:.1f} s{dry}"
+    return f"{counted(summary.total, 'image')}: {', '.join(counts)}, in {seconds}{dry}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things for people."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def human_bytes(count: int) -> str:
@@ -179,20 +196,16 @@ def _row(result: SyncResult) -> Row:
 
 def _cells(row: Row) -> tuple[str, ...]:
     digest = row.expected_digest or row.remote_digest
+    outdated = row.action == Action.SKIPPED and row.reason != Reason.DEFERRED
     size = row.bytes_copied if row.cost_bytes is None else row.cost_bytes
     return (
-        _name(row),
-        row.action,
+        written(row.image, _LONG_HEX.sub(r"\1…", row.tag)),
+        "would pull" if outdated else row.action,
         row.reason,
         digest.partition(":")[2][:_SHORT_DIGEST] if digest else "-",
         human_bytes(size) if size is not None else "-",
         f"{row.duration_ms / 1000:.1f} s",
     )
-
-
-def _name(row: Row) -> str:
-    separator = "@" if row.tag.startswith("sha256:") else ":"
-    return f"{row.image}{separator}{row.tag}"
 
 
 def _text(digest: Digest | None) -> str | None:

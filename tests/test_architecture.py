@@ -3,6 +3,7 @@
 Which package may import which is held by the contracts in pyproject.toml.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,19 @@ def test_the_probe_sees_what_is_loaded(tmp_path: Path) -> None:
         check=False,
     )
     assert "httpx" in ended.stdout.split(), ended.stderr
+
+
+_PACKAGE = Path(__file__).parents[1] / "image_sync"
+_STARTS_PROGRAMS = re.compile(
+    r"\b(open_process|run_process|posix_spawn\w*|create_subprocess_\w+|os\.(system|popen|exec\w+))\("
+)
+
+
+def test_programs_are_started_in_one_module() -> None:
+    """Deadlines, groups and built environments are there, and nothing goes around them."""
+    found = {
+        str(file.relative_to(_PACKAGE))
+        for file in _PACKAGE.rglob("*.py")
+        if _STARTS_PROGRAMS.search(file.read_text(encoding="utf-8"))
+    }
+    assert found == {"runtime/process.py"}

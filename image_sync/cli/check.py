@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 import click
 
-from image_sync.cli.options import read_scope, start_log, with_output, with_scope
+from image_sync.cli.options import (
+    read_scope,
+    refuse_misplaced,
+    start_log,
+    with_output,
+    with_scope,
+)
 from image_sync.cli.run import one_pass
 
 
@@ -33,5 +39,6 @@ def check(  # noqa: PLR0913 - one parameter per option
     GET for an image of which one platform is wanted and whose digest pair is not remembered.
     """
     start_log(log_level, log_format)
+    refuse_misplaced(references)
     scope = read_scope(references, location, cache, globs, shard, no_ledger=no_ledger)
     return one_pass(scope, output, dry_run=True, cost=cost, drift_matters=exit_code)

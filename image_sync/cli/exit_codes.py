@@ -43,3 +43,8 @@ def of_pass(
     if drift_matters and any(result.action is Action.SKIPPED for result in results):
         return DRIFT
     return OK
+
+
+def unwritten(code: int) -> int:
+    """The exit code of a pass whose report could not be written."""
+    return code if code > _SIGNAL_BASE or code == TARGET_DOWN else FAILED

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+from click.exceptions import NoArgsIsHelpError
+from click.shell_completion import CompletionItem
 
 from image_sync.cli import exit_codes
 from image_sync.cli.check import check
 from image_sync.cli.completion import completion
 from image_sync.cli.config import config
 from image_sync.cli.run import run
-from image_sync.cli.streams import complain, open_missing
+from image_sync.cli.streams import Unwritable, complain, prepare
 from image_sync.cli.version import version
 from image_sync.errors import ConfigError, ImageSyncError
 
@@ -32,9 +34,15 @@ class _Verbs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default verb where none was given."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = [str(run.name), *args]
-        return super().parse_args(ctx, args)
+        own = {*self.commands, *ctx.help_option_names, "--version"}
+        given = args and args[0] in own
+        completing = not args and ctx.resilient_parsing
+        return super().parse_args(ctx, args if given or completing else [str(run.name), *args])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs, and the options of `run`."""
+        bare = click.Context(run, parent=ctx)
+        return super().shell_complete(ctx, incomplete) + run.shell_complete(bare, incomplete)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options of `run`, then the verbs."""
@@ -57,6 +65,9 @@ class _Verbs(click.Group):
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    package_name="image-sync", prog_name="image-sync", message="%(prog)s %(version)s"
+)
 def cli() -> None:
     """Keep container images fresh in a cache registry.
 
@@ -71,7 +82,7 @@ for verb in (run, check, config, version, completion):
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    open_missing()
+    prepare()
     sys.exit(_guarded())
 
 
@@ -89,7 +100,7 @@ def _guarded() -> int:
         return exit_codes.FAILED
     except (KeyboardInterrupt, click.Abort):
         return exit_codes.INTERRUPTED
-    except OSError as error:
+    except (OSError, Unwritable) as error:
         complain(f"error: {error}")
         return exit_codes.FAILED
     except Exception as error:  # noqa: BLE001 - the one place where nothing may pass
@@ -98,6 +109,9 @@ def _guarded() -> int:
 
 
 def _refuse(error: click.ClickException) -> int:
+    if isinstance(error, NoArgsIsHelpError):
+        complain(error.format_message())
+        return exit_codes.USAGE
     context = error.ctx if isinstance(error, click.UsageError) else None
     complain(f"error: {error.format_message()}")
     if context is not None:
@@ -107,8 +121,9 @@ def _refuse(error: click.ClickException) -> int:
 
 
 def _confess(error: Exception) -> int:
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
+    from image_sync.runtime.parallel import unwrapped  # noqa: PLC0415 - brings anyio
+
+    error = unwrapped(error)
     logging.getLogger("image_sync").debug("unexpected", exc_info=error)
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

@@ -1,8 +1,10 @@
 """Options that several verbs share, and what they make of the configuration."""
 
+import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -10,6 +12,7 @@ import msgspec
 
 from image_sync import config
 from image_sync.cli.streams import is_terminal
+from image_sync.errors import ConfigError, Problem
 from image_sync.model import ImageSpec
 from image_sync.observe import configure
 
@@ -18,6 +21,9 @@ Verb = TypeVar("Verb", bound=Callable[..., object])
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 OUTPUTS = ("json", "table")
+_CONFIG_SUFFIXES = {".yaml", ".yml"}
+_CLOSE = 0.75
+"""How alike a word must be to a verb to be taken for a slip: one letter of five."""
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +47,7 @@ def with_config(verb: Verb) -> Verb:
         "--config",
         "location",
         metavar="FILE",
+        type=click.Path(),
         help="Configuration: a file, a folder of *.yaml, or - for standard input.  [default: "
         "$IMAGE_SYNC_CONFIG, ./image-sync.yaml, /etc/image-sync/config.yaml]",
     )(verb)
@@ -52,7 +59,7 @@ def with_scope(verb: Verb) -> Verb:
         (
             click.argument("references", nargs=-1, metavar="[IMAGE]..."),
             with_config,
-            click.option("--cache", metavar="HOST", help="Cache for images named as arguments."),
+            click.option("--cache", metavar="HOST", help="Cache registry, above the file's."),
             click.option(
                 "--image", "globs", multiple=True, metavar="GLOB", help="Only images that match."
             ),
@@ -122,22 +129,46 @@ def read_scope(
         loaded = config.load(location, environ=os.environ, overrides=overrides)
     mine = config.Shard.parse(shard) if shard else config.Shard(0, 1)
     resolved = config.resolve(loaded, shards=mine.count)
-    _refuse_unfinished(resolved, named=bool(references))
-    specs = config.narrow(config.shard(resolved.specs, mine), globs)
+    refuse_unfinished(loaded, resolved)
+    specs = config.shard(config.narrow(resolved.specs, globs), mine)
     return Scope(resolved=resolved, specs=specs, shard=mine)
 
 
-def _refuse_unfinished(resolved: config.Resolved, *, named: bool) -> None:
-    """Say what the configuration knows and this version does not do."""
+def refuse_misplaced(references: Sequence[str]) -> None:
+    """Say what was meant, if a verb or a file was taken for an image.
+
+    Raises:
+        click.UsageError: One was.
+    """
+    group = click.get_current_context().find_root().command
+    commands = group.commands if isinstance(group, click.Group) else {}
+    verbs = [name for name, verb in commands.items() if not verb.hidden]
+    for name in references:
+        if name in verbs:
+            raise click.UsageError(f"{name} is a verb and comes first: image-sync {name} …")
+        if Path(name).suffix in _CONFIG_SUFFIXES or Path(name).is_file():
+            raise click.UsageError(f"{name} is a file: did you mean --config {name}?")
+        close = difflib.get_close_matches(name, verbs, n=1, cutoff=_CLOSE)
+        if close:
+            raise click.UsageError(f"{name} is no verb: did you mean {close[0]}?")
+
+
+def refuse_unfinished(loaded: config.Loaded, resolved: config.Resolved) -> None:
+    """Say what the configuration may name and this version does not have.
+
+    Raises:
+        ConfigError: It names the embedded registry or the builtin engine.
+    """
+    missing = []
     if resolved.cache.embedded is not None:
-        raise click.UsageError(
-            "the embedded registry is not there yet: name a cache registry with "
-            + ("--cache HOST" if named else "cache_registry: HOST")
-        )
+        text = "the embedded registry is not there yet: name a cache, here or with --cache HOST"
+        missing.append(("cache_registry", text))
     if resolved.settings.preferred_tool is config.Tool.BUILTIN:
-        raise click.UsageError(
-            "the builtin engine is not there yet: set settings.preferred_tool to crane or skopeo"
-        )
+        text = "the builtin engine is not there yet: name crane or skopeo"
+        missing.append(("settings.preferred_tool", text))
+    if missing:
+        problems = [Problem(text, str(loaded.where(path)), path) for path, text in missing]
+        raise ConfigError(problems)
 
 
 def start_log(level: str, form: str | None) -> None:

@@ -8,8 +8,15 @@ from functools import partial
 import click
 
 from image_sync.cli import exit_codes
-from image_sync.cli.options import Scope, read_scope, start_log, with_output, with_scope
-from image_sync.cli.streams import is_terminal, write_result
+from image_sync.cli.options import (
+    Scope,
+    read_scope,
+    refuse_misplaced,
+    start_log,
+    with_output,
+    with_scope,
+)
+from image_sync.cli.streams import Unwritable, complain, is_terminal, write_result
 from image_sync.observe import EventLog
 from image_sync.report import as_json, make_report, print_table
 
@@ -35,7 +42,7 @@ def run(  # noqa: PLR0913 - one parameter per option
 ) -> int:
     """Keep container images fresh in a cache registry."""
     start_log(log_level, log_format)
-    _refuse_verbs(references)
+    refuse_misplaced(references)
     if not (once or dry_run):
         raise click.UsageError(
             "running until stopped is not there yet: use --once for one pass (a CronJob wants "
@@ -43,16 +50,6 @@ def run(  # noqa: PLR0913 - one parameter per option
         )
     scope = read_scope(references, location, cache, globs, shard, no_ledger=no_ledger)
     return one_pass(scope, output, dry_run=dry_run)
-
-
-def _refuse_verbs(references: Sequence[str]) -> None:
-    """Say where a verb belongs, if one was taken for an image."""
-    group = click.get_current_context().find_root().command
-    verbs = [
-        name for name in references if isinstance(group, click.Group) and name in group.commands
-    ]
-    if verbs:
-        raise click.UsageError(f"{verbs[0]} is a verb and comes first: image-sync {verbs[0]} …")
 
 
 def one_pass(
@@ -85,14 +82,19 @@ def one_pass(
         duration=swept.duration,
         dry_run=dry_run,
     )
-    form = output or ("table" if is_terminal(sys.stdout) else "json")
-    if form == "table":
-        write_result(partial(print_table, report))
-    else:
-        write_result(lambda stream: print(as_json(report), file=stream))
-    return exit_codes.of_pass(
+    code = exit_codes.of_pass(
         swept.results,
         signal=swept.signal,
         skip_on_error=scope.resolved.settings.skip_on_error,
         drift_matters=drift_matters,
     )
+    form = output or ("table" if is_terminal(sys.stdout) else "json")
+    try:
+        if form == "table":
+            write_result(partial(print_table, report))
+        else:
+            write_result(lambda stream: print(as_json(report), file=stream))
+    except Unwritable as error:
+        complain(f"error: {error}")
+        return exit_codes.unwritten(code)
+    return code

@@ -4,21 +4,24 @@ A stream that is closed or full is an operator's problem to hear about, not a tr
 """
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from image_sync.errors import ErrorKind, ImageSyncError
-
 _STANDARD = range(3)  # input, output, error
 
 
-def open_missing() -> None:
-    """Open `/dev/null` for standard streams that are closed.
+def prepare() -> None:
+    """Make the standard streams safe to write to.
 
-    Otherwise the next socket would get their number, and a report would go to a registry.
+    A character that their encoding lacks is escaped, not refused. One that is closed becomes
+    `/dev/null`: otherwise the next socket would get its number, and a report go to a registry.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     for number in _STANDARD:
         try:
             os.fstat(number)
@@ -26,11 +29,15 @@ def open_missing() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
 
+class Unwritable(Exception):  # noqa: N818 - what standard output is
+    """The result of a verb could not be written; the text says why."""
+
+
 def write_result(write: Callable[[TextIO], None]) -> None:
     """Have the result of a verb written to standard output, all of it.
 
     Raises:
-        ImageSyncError: It could not be written.
+        Unwritable: It could not be written.
     """
     try:
         if sys.stdout is None:
@@ -42,9 +49,7 @@ def write_result(write: Callable[[TextIO], None]) -> None:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         reason = error.strerror or str(error)
-        raise ImageSyncError(
-            f"the result could not be written to standard output: {reason}", ErrorKind.CONFIG
-        ) from error
+        raise Unwritable(f"the result could not be written to standard output: {reason}") from error
 
 
 def complain(text: str) -> None:

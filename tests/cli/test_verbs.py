@@ -5,6 +5,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from image_sync import config
@@ -26,6 +27,7 @@ def test_help_shows_the_options_of_a_pass_and_every_verb_with_examples() -> None
 def test_version_is_that_of_the_package() -> None:
     """There is one place for it, pyproject.toml."""
     assert metadata.version("image-sync") in invoke("version").output
+    assert metadata.version("image-sync") in invoke("--version").output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -34,6 +36,28 @@ def test_completion_gives_a_script(shell: str) -> None:
     ended = invoke("completion", shell)
     assert ended.exit_code == 0
     assert "_IMAGE_SYNC_COMPLETE" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "expected"),
+    [
+        pytest.param([], "", {"check", "config", "version", "completion"}, id="verbs"),
+        pytest.param([], "ch", {"check"}, id="a-verb"),
+        pytest.param([], "--on", {"--once"}, id="an-option-of-a-pass"),
+        pytest.param(["--once"], "--dry", {"--dry-run"}, id="a-second-option"),
+        pytest.param(["config"], "va", {"validate"}, id="a-verb-below"),
+        pytest.param(["-o"], "ta", {"table"}, id="a-choice"),
+    ],
+)
+def test_completion_offers_what_can_follow(
+    words: list[str], incomplete: str, expected: set[str]
+) -> None:
+    """Verbs, and the options of a pass without its hidden name."""
+    completer = ShellComplete(cli, {}, "image-sync", "_IMAGE_SYNC_COMPLETE")
+    offered = {item.value for item in completer.get_completions(words, incomplete)}
+    assert expected <= offered
+    assert all(word.startswith(incomplete) for word in offered)
+    assert "run" not in offered
 
 
 def test_the_schema_is_printed() -> None:

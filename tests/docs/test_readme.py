@@ -13,6 +13,7 @@ from image_sync.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _REFERENCE = re.compile(r"<!-- reference:.*? -->\n(.*?)\n<!-- end of reference -->", re.DOTALL)
 
 
@@ -42,4 +43,4 @@ def test_every_exit_code_is_documented() -> None:
     documented = {int(code) for row in table for code in row.split(",")}
     named = {name: code for name, code in vars(exit_codes).items() if re.match("[A-Z]", name)}
     codes = {code for code in named.values() if isinstance(code, int)}
-    assert codes | {128 + signal.SIGINT, 128 + signal.SIGTERM} == documented
+    assert codes | {128 + signum for signum in _ENDING} == documented
