@@ -137,7 +137,7 @@ class PullQuota(msgspec.Struct, frozen=True, tag=True):
 
 
 class CircuitOpened(msgspec.Struct, frozen=True, tag=True):
-    """A registry failed for several repositories in a row: it is asked again after a while."""
+    """A registry failed several times in a row: it is asked again after a while."""
 
     host: str
     seconds: float

@@ -18,8 +18,8 @@ class TlsPolicy(StrEnum):
     VERIFY = "verify"
     """https with a certificate that verifies; nothing else."""
     LENIENT = "lenient"
-    """https with any certificate; plain HTTP only if the peer answers with something that is not
-    TLS, and never again once https worked."""
+    """https, verified if it can be, else with any certificate; plain HTTP only if the peer answers
+    with something that is not TLS, and never again once https worked."""
     PLAIN = "plain"
     """Plain HTTP."""
 

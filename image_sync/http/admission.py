@@ -41,7 +41,8 @@ class Admission:
         """A slot at the request's host, given back at the end whatever happens.
 
         Raises:
-            RegistryError: The host is paused (RATE_LIMITED) or its circuit open (UNAVAILABLE).
+            RegistryError: The host is paused (RATE_LIMITED) or its circuit open (the kind of
+                its last failure).
         """
         self._refuse(request, self._circuits.left(request.host))
         slots = self._limits.slots(request.host, request.side)
@@ -96,9 +97,10 @@ class Admission:
                 retry_after=paused_for,
             )
         if open_for:
+            cause = self._circuits.cause(request.host)
             raise _not_sent(request).error(
-                ErrorKind.UNAVAILABLE,
-                f"{request.host} failed for several repositories, asked again in {open_for:.0f} s",
+                cause.kind,
+                f"{cause.message} (as for others before; asked again in {open_for:.0f} s)",
                 retry_after=open_for,
             )
 

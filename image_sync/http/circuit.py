@@ -1,16 +1,19 @@
-"""Circuit breakers: a host that is down for several repositories is asked once in a while only.
+"""Circuit breakers: a host that is down is asked once in a while only.
 
-Failures to connect, DNS failures and the statuses 502 to 504 of at least three repositories in a
-row, without an answer in between, open a host's circuit; every 30 s one request may try it. One
-broken repository therefore never takes its host away from the others.
+Three failures in a row that are not one and the same, without an answer in between, open a host's
+circuit; every 30 s one request may try it. The statuses 502 to 504 differ by repository, so that
+one broken repository never takes its host away from the others. Failures to connect say nothing of
+repositories; they differ by request, so that the tries of one request do not count as three.
 """
 
 from http import HTTPStatus
+from typing import NamedTuple
 
+from image_sync.errors import ErrorKind
 from image_sync.http.clock import Clock
 
-REPOSITORIES = 3
-"""Different repositories that must have failed: fewer may be those repositories' own fault."""
+FAILURES = 3
+"""Different failures that open a circuit: fewer may be chance, or one repository's own fault."""
 PAUSE = 30.0
 """Seconds between two probes of an open circuit."""
 FAILING_STATUSES = frozenset(
@@ -19,13 +22,21 @@ FAILING_STATUSES = frozenset(
 """A gateway says that nobody is behind it: RFC 9110, sections 15.6.3 to 15.6.5."""
 
 
+class Cause(NamedTuple):
+    """What a host failed with."""
+
+    kind: ErrorKind
+    message: str
+
+
 class _Trouble:
     """A host that failed since its last answer."""
 
-    __slots__ = ("ask_again", "repositories")
+    __slots__ = ("ask_again", "cause", "subjects")
 
-    def __init__(self) -> None:
-        self.repositories: set[str] = set()  # at most REPOSITORIES of them
+    def __init__(self, cause: Cause) -> None:
+        self.cause = cause  # of the last failure
+        self.subjects: set[str] = set()  # what failed, at most FAILURES of them
         self.ask_again: float | None = None  # monotonic seconds; None: closed
 
 
@@ -63,15 +74,26 @@ class Circuits:
         if self._troubles:
             self._troubles.pop(host, None)
 
-    def failed(self, host: str, repository: str) -> bool:
-        """A host could not be reached for a repository; True if that opened its circuit."""
-        trouble = self._troubles.setdefault(host, _Trouble())
+    def cause(self, host: str) -> Cause:
+        """What a host whose circuit is open failed with last."""
+        return self._troubles[host].cause
+
+    def failed(self, host: str, subject: str, cause: Cause) -> bool:
+        """A host could not be reached; True if that opened its circuit.
+
+        Args:
+            host: Which.
+            subject: What it failed for: failures for the same subject count as one.
+            cause: What it failed with.
+        """
+        trouble = self._troubles.setdefault(host, _Trouble(cause))
+        trouble.cause = cause
         if trouble.ask_again is not None:
             trouble.ask_again = self._clock.monotonic() + PAUSE
             return False
-        if repository and len(trouble.repositories) < REPOSITORIES:
-            trouble.repositories.add(repository)
-        if len(trouble.repositories) < REPOSITORIES:
+        if subject and len(trouble.subjects) < FAILURES:
+            trouble.subjects.add(subject)
+        if len(trouble.subjects) < FAILURES:
             return False
         trouble.ask_again = self._clock.monotonic() + PAUSE
         return True

@@ -13,10 +13,10 @@ import httpx
 
 from image_sync.errors import ErrorKind
 from image_sync.events import CircuitOpened, Emit, RequestFinished
-from image_sync.http.circuit import FAILING_STATUSES, PAUSE, Circuits
+from image_sync.http.circuit import FAILING_STATUSES, PAUSE, Cause, Circuits
 from image_sync.http.clock import Clock
 from image_sync.http.deadlines import Deadlines
-from image_sync.http.errors import Asked, NoAnswer, is_unproven, is_unreachable
+from image_sync.http.errors import Asked, NoAnswer, explain, is_unproven, is_unreachable
 from image_sync.http.message import Request
 from image_sync.http.quota import Quotas
 from image_sync.http.redirects import Hop
@@ -98,7 +98,9 @@ class Exchanges:
         host = request.host
         if route.context is None and request.tls is TlsPolicy.LENIENT:
             self._securities.failed(host)
-        if is_unreachable(error) and self._circuits.failed(host, request.repository):
+        if is_unreachable(error) and self._circuits.failed(
+            host, request.path, Cause(*explain(error))
+        ):
             self._emit(CircuitOpened(host=host, seconds=PAUSE))
 
     def _doubts(
@@ -122,7 +124,7 @@ class Exchanges:
                 self._securities.failed(host)
         if answer.status_code not in FAILING_STATUSES:
             self._circuits.succeeded(host)
-        elif self._circuits.failed(host, request.repository):
+        elif self._circuits.failed(host, request.repository, _gateway(answer.status_code)):
             self._emit(CircuitOpened(host=host, seconds=PAUSE))
         headers: Mapping[str, str] = answer.extensions["headers"]
         limit = headers.get("ratelimit-limit")
@@ -143,6 +145,10 @@ class Exchanges:
                 tries=request.tries,
             )
         )
+
+
+def _gateway(status: int) -> Cause:
+    return Cause(ErrorKind.UNAVAILABLE, f"it answers {status}")
 
 
 def _stream(

@@ -242,11 +242,16 @@ async def test_a_host_that_fails_for_three_repositories_is_left_alone(status: in
 
 
 async def test_a_host_that_refuses_connections_is_left_alone_too() -> None:
-    """Connecting and DNS count as well."""
+    """Connecting and DNS count for every request, whatever its repository, but one request's tries
+    as one; and what is said then is what the host failed with."""
     host = closed_port()
-    async with Http(policies={}, emit=nothing) as http:
-        kinds = [await kind_of(http, get(host, repository=name)) for name in "abcd"]
-    assert kinds == [ErrorKind.NETWORK] * 3 + [ErrorKind.UNAVAILABLE]
+    async with Http(policies={}, emit=nothing, clock=VirtualClock()) as http:
+        for path in ("/v2/a/1", "/v2/a/1", "/v2/a/1", "/v2/a/2", "/v2/a/3"):
+            error = await failure_of(http, get(host, path, repository="a"))
+            assert (error.kind, error.retry_after) == (ErrorKind.NETWORK, None)
+        error = await failure_of(http, get(host, "/v2/a/4", repository="a"))
+    assert (error.kind, error.retry_after) == (ErrorKind.NETWORK, 30.0)
+    assert "connection refused" in error.message
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
