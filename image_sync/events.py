@@ -79,6 +79,22 @@ class EngineSkipped(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
+class EngineFailed(msgspec.Struct, frozen=True, tag=True):
+    """What an engine did and said when it failed; for those who look closer.
+
+    Attributes:
+        command: What was run, without secrets; empty if nothing was.
+        exit_code: Negative for a signal, None if it did not end by itself.
+        said: The end of its output, escaped and without secrets.
+    """
+
+    spec: ImageSpec
+    engine: str
+    command: tuple[str, ...]
+    exit_code: int | None
+    said: str
+
+
 class TagMoved(msgspec.Struct, frozen=True, tag=True):
     """A tag of the cache moved; only ever after everything under it was verified."""
 
@@ -186,6 +202,7 @@ Event = (
     | CopyProgress
     | AttemptFailed
     | EngineSkipped
+    | EngineFailed
     | TagMoved
     | ImageFinished
     | RequestFinished

@@ -1,5 +1,6 @@
 """The entry point: the group of verbs, and the boundary where errors become text."""
 
+import gc
 import logging
 import sys
 import traceback
@@ -80,8 +81,15 @@ for verb in (run, check, config, version, completion):
     cli.add_command(verb)
 
 
+_COLLECT_AFTER = 100_000
+"""New containers before Python looks for garbage cycles. With its own 700 a pass over 1,000
+unchanged images spends a seventh of its CPU time looking among objects that live to its end; the
+peak of memory grows by 1 MB (medians of 7 runs)."""
+
+
 def main() -> NoReturn:
     """Run the command line and exit."""
+    gc.set_threshold(_COLLECT_AFTER)
     prepare()
     sys.exit(_guarded())
 

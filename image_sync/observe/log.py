@@ -112,6 +112,14 @@ def _describe(event: events.Event) -> tuple[int, str, Fields]:
                 "error_kind": event.error_kind,
             }
             return logging.WARNING, f"trying again in {event.retry_in:.1f} s", fields
+        case events.EngineFailed():
+            fields = {
+                **_of(event.spec),
+                "command": " ".join(event.command),
+                "exit_code": event.exit_code,
+                "said": event.said,
+            }
+            return logging.DEBUG, f"{event.engine} failed", fields
         case events.EngineSkipped():
             message = f"{event.chosen} instead of {event.engine}: {event.why}"
             return logging.INFO, message, _of(event.spec)

@@ -12,7 +12,7 @@ import msgspec
 
 from image_sync.engines import Candidate, CopyRequest, Engine, Selection, leads_on
 from image_sync.errors import CopyError, EngineError, ErrorKind, RegistryError, Side
-from image_sync.events import CopyProgress, CopyStarted, Emit, EngineSkipped
+from image_sync.events import CopyProgress, CopyStarted, Emit, EngineFailed, EngineSkipped
 from image_sync.model import Endpoint, ImageSpec, Security
 from image_sync.oci import Digest
 from image_sync.registry import RegistryClient
@@ -148,6 +148,9 @@ class Copier:
         try:
             copied = await engine.copy(request, self._progress(spec, engine.name))
         except EngineError as error:
+            self._emit(
+                EngineFailed(spec, engine.name, error.argv, error.exit_code, error.stderr_tail)
+            )
             if error.kind is ErrorKind.RATE_LIMITED:
                 raise self._limited(spec, error) from error
             raise

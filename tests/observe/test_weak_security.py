@@ -1,29 +1,13 @@
 """What the log says of registries that did not prove themselves."""
 
 import io
-import logging
-from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from image_sync.events import WeakSecurity
 from image_sync.model import Security
-from image_sync.observe import log
-
-
-@pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Where lines of JSON go; logging is as before afterwards."""
-    root, raising = logging.getLogger(), logging.raiseExceptions
-    handlers, level = root.handlers[:], root.level
-    lines = io.StringIO()
-    log.configure("info", as_json=True, stream=lines)
-    yield lines
-    logging.captureWarnings(capture=False)
-    logging.basicConfig(handlers=handlers, level=level, force=True)
-    logging.raiseExceptions = raising
-    log.LOGGER.setLevel(logging.NOTSET)
+from image_sync.observe import EventLog
 
 
 @pytest.mark.parametrize(
@@ -63,6 +47,6 @@ def test_weak_security_is_said(
     credentials: bool,
 ) -> None:
     """Louder when credentials travel in clear."""
-    log.EventLog()(WeakSecurity("zot.example", security, credentials))
+    EventLog()(WeakSecurity("zot.example", security, credentials))
     line = msgspec.json.decode(stream.getvalue(), type=dict[str, str])
     assert (line["level"], line["msg"], line["registry"]) == (level, message, "zot.example")
