@@ -4,6 +4,7 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,63 +54,79 @@ def with_config(verb: Verb) -> Verb:
     )(verb)
 
 
-def with_scope(verb: Verb) -> Verb:
-    """Everything that chooses a configuration and images of it."""
-    for option in reversed(
-        (
-            click.argument("references", nargs=-1, metavar="[IMAGE]..."),
-            with_config,
-            click.option("--cache", metavar="HOST", help="Cache registry, above the file's."),
-            click.option(
-                "--image", "globs", multiple=True, metavar="GLOB", help="Only images that match."
-            ),
-            click.option("--shard", metavar="I/N", help="Only this shard of the images, from 0."),
-            click.option("--no-ledger", is_flag=True, help="Do not keep remembered digest pairs."),
-        )
-    ):
-        verb = option(verb)
-    return verb
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the options of a pass say, as given.
+
+    Attributes:
+        references: Images named as arguments.
+        location: `--config`.
+        cache: `--cache`.
+        globs: `--image`.
+        shard: `--shard`.
+        no_ledger: `--no-ledger`.
+        output: `--output`; None for what suits standard output.
+    """
+
+    references: Sequence[str]
+    location: str | None
+    cache: str | None
+    globs: Sequence[str]
+    shard: str | None
+    no_ledger: bool
+    output: str | None
 
 
-def with_output(verb: Verb) -> Verb:
-    """`--output` and the log options."""
-    for option in reversed(
-        (
-            click.option(
-                "-o",
-                "--output",
-                type=click.Choice(OUTPUTS),
-                help="Form of the report.  [default: table on a terminal, json otherwise]",
-            ),
-            click.option(
-                "--log-level",
-                type=click.Choice(LEVELS),
-                envvar="IMAGE_SYNC_LOG_LEVEL",
-                default="info",
-                show_default=True,
-                help="How much to log, on standard error.",
-            ),
-            click.option(
-                "--log-format",
-                type=click.Choice(FORMATS),
-                envvar="IMAGE_SYNC_LOG_FORMAT",
-                help="Form of the log.  [default: text on a terminal, json otherwise]",
-            ),
-        )
-    ):
-        verb = option(verb)
-    return verb
+_PASS_OPTIONS = (
+    click.argument("references", nargs=-1, metavar="[IMAGE]..."),
+    with_config,
+    click.option("--cache", metavar="HOST", help="Cache registry, above the file's."),
+    click.option("--image", "globs", multiple=True, metavar="GLOB", help="Only images that match."),
+    click.option("--shard", metavar="I/N", help="Only this shard of the images, from 0."),
+    click.option("--no-ledger", is_flag=True, help="Do not keep remembered digest pairs."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Choice(OUTPUTS),
+        help="Form of the report.  [default: table on a terminal, json otherwise]",
+    ),
+    click.option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        envvar="IMAGE_SYNC_LOG_LEVEL",
+        default="info",
+        show_default=True,
+        help="How much to log, on standard error.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(FORMATS),
+        envvar="IMAGE_SYNC_LOG_FORMAT",
+        help="Form of the log.  [default: text on a terminal, json otherwise]",
+    ),
+)
 
 
-def read_scope(
-    references: Sequence[str],
-    location: str | None,
-    cache: str | None,
-    globs: Sequence[str],
-    shard: str | None,
-    *,
-    no_ledger: bool,
-) -> Scope:
+def of_a_pass(verb: Callable[..., int]) -> Callable[..., int]:
+    """The options of every verb that makes a pass; the verb gets them as `asked`, its own beside.
+
+    Logging has begun when the verb is called.
+    """
+
+    @wraps(verb)
+    def call(log_level: str, log_format: str | None, **given: object) -> int:
+        start_log(log_level, log_format)
+        shared = {name: given.pop(name) for name in Asked.__struct_fields__}
+        asked = msgspec.convert(shared, Asked)
+        refuse_misplaced(asked.references)
+        return verb(asked, **given)
+
+    wrapped: Callable[..., int] = call
+    for option in reversed(_PASS_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def read_scope(asked: Asked) -> Scope:
     """The configuration that the options choose.
 
     Raises:
@@ -117,20 +134,20 @@ def read_scope(
         click.UsageError: Options contradict each other.
     """
     overrides = []
-    if cache:
-        overrides.append(config.Override("cache_registry", cache, "--cache"))
-    if no_ledger:
+    if asked.cache:
+        overrides.append(config.Override("cache_registry", asked.cache, "--cache"))
+    if asked.no_ledger:
         overrides.append(config.Override("settings.ledger", "none", "--no-ledger"))
-    if references and location:
+    if asked.references and asked.location:
         raise click.UsageError("name images or --config, not both")
-    if references:
-        loaded = config.from_arguments(references, environ=os.environ, overrides=overrides)
+    if asked.references:
+        loaded = config.from_arguments(asked.references, environ=os.environ, overrides=overrides)
     else:
-        loaded = config.load(location, environ=os.environ, overrides=overrides)
-    mine = config.Shard.parse(shard) if shard else config.Shard(0, 1)
+        loaded = config.load(asked.location, environ=os.environ, overrides=overrides)
+    mine = config.Shard.parse(asked.shard) if asked.shard else config.Shard(0, 1)
     resolved = config.resolve(loaded, shards=mine.count)
     refuse_unfinished(loaded, resolved)
-    specs = config.shard(config.narrow(resolved.specs, globs), mine)
+    specs = config.shard(config.narrow(resolved.specs, asked.globs), mine)
     return Scope(resolved=resolved, specs=specs, shard=mine)
 
 

@@ -1,11 +1,14 @@
 """A source that no tool takes for local, and image-sync set up for it and the cache."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from tests.e2e import fake_tools
 from tests.e2e.program import Program
+from tests.real import images
 from tests.real.accounts import OPERATOR
 from tests.real.registries import distribution
 from tests.real.running import RunningRegistry, Serving
@@ -59,3 +62,30 @@ def set_up(
     program.trust(source)
     program.log_in({source.host: OPERATOR})
     return program
+
+
+class StandIn(NamedTuple):
+    """image-sync set up with a crane that is none, and one image to copy.
+
+    Attributes:
+        folder: Where the stand-in is, and leaves a file for each start.
+    """
+
+    program: Program
+    folder: Path
+
+
+@pytest.fixture
+def stand_in(
+    tmp_path: Path, source: RunningRegistry, cache: RunningRegistry, programs: dict[str, bytes]
+) -> Callable[..., StandIn]:
+    """Sets image-sync up for `team/app:1` with a crane that behaves as told."""
+
+    def prepare(behaviour: str, version: str = "v0.22.1") -> StandIn:
+        source.push("team/app", "1", images.single(programs))
+        folder = fake_tools.write_crane(tmp_path / "bin", behaviour, version)
+        program = set_up(tmp_path, source, cache, folder, "crane")
+        program.add(source, "team/app", "1")
+        return StandIn(program, folder)
+
+    return prepare

@@ -98,7 +98,7 @@ def test_a_passing_fault_of_the_source_is_tried_again(
 
 
 def test_a_source_that_is_down_fails_its_images(
-    crane_program: Program, source: RunningRegistry, cache: RunningRegistry
+    crane_program: Program, source: RunningRegistry
 ) -> None:
     """Exit 1, side source, and no copy is tried."""
     crane_program.add(source, "team/app", "1")
@@ -128,7 +128,7 @@ def test_a_cache_that_is_down_is_exit_4(
 
 
 def test_skip_on_error_reports_failures_and_exits_0(
-    crane_program: Program, source: RunningRegistry, cache: RunningRegistry
+    crane_program: Program, source: RunningRegistry
 ) -> None:
     """The image is failed in the report all the same."""
     crane_program.settings["skip_on_error"] = True
@@ -155,7 +155,6 @@ def test_a_dry_run_decides_and_touches_nothing(
 def test_check_has_an_exit_code_for_drift(
     crane_program: Program,
     source: RunningRegistry,
-    cache: RunningRegistry,
     programs: dict[str, bytes],
 ) -> None:
     """`check --exit-code` is 3 while an image is out of date, and 0 after a pass."""
@@ -172,7 +171,7 @@ def test_check_has_an_exit_code_for_drift(
 
 
 def test_a_missing_credential_helper_is_named(
-    crane_program: Program, source: RunningRegistry, cache: RunningRegistry
+    crane_program: Program, source: RunningRegistry
 ) -> None:
     """The registry that needs it refuses us, and the log says which program is not there."""
     file = crane_program.log_in({})

@@ -15,7 +15,6 @@ from tests.real.tools import bin_directory
 
 
 def test_every_kind_of_image_arrives_under_its_digest_and_is_then_left_alone(
-    tool: str,
     program: Program,
     source: RunningRegistry,
     cache: RunningRegistry,
@@ -58,7 +57,6 @@ def test_what_one_tool_cannot_copy_the_other_does(
 
 
 def test_one_platform_of_an_image_is_cached_once_and_not_copied_again(
-    tool: str,
     program: Program,
     source: RunningRegistry,
     cache: RunningRegistry,
@@ -80,7 +78,6 @@ def test_one_platform_of_an_image_is_cached_once_and_not_copied_again(
 
 
 def test_a_tag_that_moves_is_copied_and_no_other(
-    tool: str,
     program: Program,
     source: RunningRegistry,
     cache: RunningRegistry,

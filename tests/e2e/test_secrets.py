@@ -1,13 +1,12 @@
 """No password shows anywhere: logs, report, arguments, environments, files left behind."""
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.e2e import fake_tools
-from tests.e2e.conftest import set_up
+from tests.e2e.conftest import StandIn
 from tests.e2e.program import finish
-from tests.real import images
 from tests.real.accounts import OPERATOR
 from tests.real.running import RunningRegistry
 
@@ -31,19 +30,15 @@ def spellings(secret: str) -> set[bytes]:
 def test_no_password_shows_in_any_place_that_others_can_see(
     tmp_path: Path,
     source: RunningRegistry,
-    cache: RunningRegistry,
-    programs: dict[str, bytes],
+    stand_in: Callable[..., StandIn],
 ) -> None:
     """Debug log, report, /proc of parent and child, and the temporary folder are searched."""
-    source.push("team/app", "1", images.single(programs))
-    path = fake_tools.write_crane(tmp_path / "bin", SPY)
-    program = set_up(tmp_path, source, cache, path, "crane")
+    program, path = stand_in(SPY)
     program.settings["pull_timeout_secs"] = 2
     program.settings["pass_timeout_secs"] = 4
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     program.environment["TMPDIR"] = str(temporary)
-    program.add(source, "team/app", "1")
     arguments = ("--once", "--config", str(program.config), "--log-level", "debug")
     run = finish(program.start(*arguments))
     assert source.recorder.matching("HEAD", "/manifests/")[-1].status == 200

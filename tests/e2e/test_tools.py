@@ -1,12 +1,13 @@
 """Whatever a tool does, no tag moves that should not, no child stays, and the pass goes on."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import fake_tools
-from tests.e2e.conftest import set_up
+from tests.e2e.conftest import StandIn, set_up
 from tests.e2e.program import Program, finish
 from tests.real import images
 from tests.real.losing import lose_blob
@@ -26,16 +27,11 @@ def test_a_broken_tool_fails_its_image_and_moves_no_tag(
     behaviour: str,
     reason: str,
     kind: str,
-    tmp_path: Path,
-    source: RunningRegistry,
     cache: RunningRegistry,
-    programs: dict[str, bytes],
+    stand_in: Callable[..., StandIn],
 ) -> None:
     """Its word counts for nothing: what is in the cache does."""
-    source.push("team/app", "1", images.single(programs))
-    path = fake_tools.write_crane(tmp_path / "bin", behaviour)
-    program = set_up(tmp_path, source, cache, path, "crane")
-    program.add(source, "team/app", "1")
+    program, _ = stand_in(behaviour)
     run = program.once()
     assert (run.code, run.only.action) == (1, "failed"), run.stderr
     assert (run.only.reason, run.only.error_kind, run.only.attempts) == (reason, kind, 3)
@@ -44,20 +40,17 @@ def test_a_broken_tool_fails_its_image_and_moves_no_tag(
 
 
 def test_a_hung_tool_is_killed_with_its_children_and_the_pass_goes_on(
-    tmp_path: Path,
     source: RunningRegistry,
     cache: RunningRegistry,
     programs: dict[str, bytes],
+    stand_in: Callable[..., StandIn],
 ) -> None:
     """`pull_timeout_secs` ends each attempt; the image that needs no copy is not delayed."""
-    source.push("team/app", "1", images.single(programs))
+    program, path = stand_in(fake_tools.HANGS)
     done = images.single(programs, label="done")
     source.push("team/done", "1", done)
     cache.push("team/done", "1", done)
-    path = fake_tools.write_crane(tmp_path / "bin", fake_tools.HANGS)
-    program = set_up(tmp_path, source, cache, path, "crane")
     program.settings["pull_timeout_secs"] = 1
-    program.add(source, "team/app", "1")
     program.add(source, "team/done", "1")
     run = program.once()
     hung, fine = run.report.results
@@ -102,16 +95,10 @@ def test_no_tool_at_all_is_said(
 
 
 def test_an_old_crane_is_used_only_if_it_is_named(
-    tmp_path: Path,
-    source: RunningRegistry,
-    cache: RunningRegistry,
-    programs: dict[str, bytes],
+    stand_in: Callable[..., StandIn],
 ) -> None:
     """Being the default is not being named: it can be made to send credentials to strangers."""
-    source.push("team/app", "1", images.single(programs))
-    path = fake_tools.write_crane(tmp_path / "bin", fake_tools.CRASHES, version="0.20.2")
-    program = set_up(tmp_path, source, cache, path, "crane")
-    program.add(source, "team/app", "1")
+    program, path = stand_in(fake_tools.CRASHES, version="0.20.2")
     del program.settings["preferred_tool"]
     run = program.once()
     assert run.code == 1
@@ -152,16 +139,10 @@ def test_a_blob_that_is_lost_in_the_cache_is_found_and_copied_again(
 )
 def test_a_signal_ends_a_pass_in_order(
     signum: signal.Signals,
-    tmp_path: Path,
-    source: RunningRegistry,
-    cache: RunningRegistry,
-    programs: dict[str, bytes],
+    stand_in: Callable[..., StandIn],
 ) -> None:
     """What was done is reported, what was not is failed as interrupted, no child is left."""
-    source.push("team/app", "1", images.single(programs))
-    path = fake_tools.write_crane(tmp_path / "bin", fake_tools.HANGS)
-    program = set_up(tmp_path, source, cache, path, "crane")
-    program.add(source, "team/app", "1")
+    program, path = stand_in(fake_tools.HANGS)
     process = program.start("--once", "--config", str(program.config))
     _wait_for_start(path)
     run = finish(process, signum)
@@ -171,16 +152,10 @@ def test_a_signal_ends_a_pass_in_order(
 
 
 def test_a_second_signal_ends_the_process_at_once(
-    tmp_path: Path,
-    source: RunningRegistry,
-    cache: RunningRegistry,
-    programs: dict[str, bytes],
+    stand_in: Callable[..., StandIn],
 ) -> None:
     """No report, no waiting for a tool that will not end, no traceback, and no child left."""
-    source.push("team/app", "1", images.single(programs))
-    path = fake_tools.write_crane(tmp_path / "bin", fake_tools.HANGS)
-    program = set_up(tmp_path, source, cache, path, "crane")
-    program.add(source, "team/app", "1")
+    program, path = stand_in(fake_tools.HANGS)
     process = program.start("--once", "--config", str(program.config))
     _wait_for_start(path)
     process.send_signal(signal.SIGTERM)
@@ -192,24 +167,17 @@ def test_a_second_signal_ends_the_process_at_once(
 
 
 def test_the_time_of_a_pass_is_bounded(
-    tmp_path: Path,
-    source: RunningRegistry,
-    cache: RunningRegistry,
-    programs: dict[str, bytes],
+    stand_in: Callable[..., StandIn],
 ) -> None:
     """`pass_timeout_secs` reports what is left as failed, exit 1."""
-    source.push("team/app", "1", images.single(programs))
-    path = fake_tools.write_crane(tmp_path / "bin", fake_tools.HANGS)
-    program = set_up(tmp_path, source, cache, path, "crane")
+    program, path = stand_in(fake_tools.HANGS)
     program.settings["pass_timeout_secs"] = 2
-    program.add(source, "team/app", "1")
     run = program.once()
     assert (run.code, run.only.reason) == (1, "pass_timeout")
     assert not [pid for pid in fake_tools.starts(path) if fake_tools.is_alive(pid)]
 
 
 def test_kill_9_in_mid_copy_leaves_the_old_tag_and_no_child(
-    tool: str,
     program: Program,
     source: RunningRegistry,
     cache: RunningRegistry,
