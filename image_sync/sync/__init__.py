@@ -1,7 +1,8 @@
 """From specs to results: what is asked, decided, copied, committed and remembered in a pass.
 
 `plan.py` decides and is pure; `check.py`, `copy.py` and `commit.py` are the thin I/O around it;
-`runner.py` owns the pass. Nothing here knows HTTP, a tool's arguments, or the configuration.
+`runner.py` owns the pass. Nothing here sends a request by itself, or knows a tool's arguments or
+the configuration.
 """
 
 from image_sync.sync.check import Checker
