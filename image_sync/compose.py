@@ -23,7 +23,7 @@ from image_sync.engines import Access, Crane, Engine, Selection, Skopeo
 from image_sync.errors import ConfigError, Problem
 from image_sync.events import Emit, PassFinished, PassStarted, Warned
 from image_sync.http import Http
-from image_sync.model import Action, ImageSpec, Reason, SyncResult
+from image_sync.model import ImageSpec, Reason, SyncResult, Tally
 from image_sync.registry import Authenticator, RegistryClient
 from image_sync.runtime.files import remove_private_folders, sweep_private_folders
 from image_sync.runtime.process import find_program, kill_all
@@ -102,7 +102,7 @@ async def sweep(
         sweeping = Pass(orders.specs, checker, copier, limits, emit)
         results, signum = await _run(sweeping, ledger, remember=not orders.dry_run)
     duration = anyio.current_time() - clock
-    emit(_finished(pass_id, results, duration, interrupted=signum is not None))
+    emit(PassFinished(pass_id, Tally.of(results), duration, interrupted=signum is not None))
     return Swept(results=results, began=began, duration=duration, signal=signum)
 
 
@@ -215,17 +215,3 @@ def _warn_of_no_tool(engines: Sequence[Engine], environ: Mapping[str, str], emit
 
 def _today() -> int:
     return int(time.time() // _SECONDS_PER_DAY)
-
-
-def _finished(
-    pass_id: str, results: Sequence[SyncResult], duration: float, *, interrupted: bool
-) -> PassFinished:
-    actions = [result.action for result in results]
-    return PassFinished(
-        pass_id,
-        {action: actions.count(action) for action in Action},
-        sum(result.reason is Reason.DEFERRED for result in results),
-        sum(result.bytes_copied or 0 for result in results),
-        duration,
-        interrupted,
-    )

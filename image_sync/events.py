@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from image_sync.errors import ErrorKind, Side
-from image_sync.model import Action, ImageSpec, Security, SyncResult
+from image_sync.model import ImageSpec, Security, SyncResult, Tally
 from image_sync.oci import Digest, Reference
 
 
@@ -26,15 +26,11 @@ class PassFinished(msgspec.Struct, frozen=True, tag=True):
     """A pass is over.
 
     Attributes:
-        counts: Images by action.
-        deferred: How many of the skipped were deferred.
         duration: Seconds.
     """
 
     pass_id: str
-    counts: dict[Action, int]
-    deferred: int
-    bytes_copied: int
+    tally: Tally
     duration: float
     interrupted: bool
 

@@ -4,7 +4,10 @@ Pure: no I/O, no clock, no defaults of the configuration. The field names that u
 and of the configuration see are made at the edges (`report.py`, `config/`).
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Self
 
 import msgspec
 
@@ -175,3 +178,31 @@ class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
     error_side: Side | None = None
     target_failed: bool = False
     cost_bytes: int | None = None
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of a pass in numbers; `deferred` counts some of the skipped."""
+
+    pulled: int
+    already_cached: int
+    skipped: int
+    deferred: int
+    failed: int
+    bytes_copied: int
+    bytes_reused: int
+    cost_bytes: int
+
+    @classmethod
+    def of(cls, results: Sequence[SyncResult]) -> Self:
+        """The tally of some results; bytes that an engine could not tell count as none."""
+        actions = Counter(result.action for result in results)
+        return cls(
+            pulled=actions[Action.PULLED],
+            already_cached=actions[Action.ALREADY_CACHED],
+            skipped=actions[Action.SKIPPED],
+            deferred=sum(result.reason is Reason.DEFERRED for result in results),
+            failed=actions[Action.FAILED],
+            bytes_copied=sum(result.bytes_copied or 0 for result in results),
+            bytes_reused=sum(result.bytes_reused or 0 for result in results),
+            cost_bytes=sum(result.cost_bytes or 0 for result in results),
+        )

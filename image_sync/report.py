@@ -6,14 +6,13 @@ Field names are translated here, once. `image`, `tag`, `action`, `remote_digest`
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TextIO
 
 import msgspec
 
-from image_sync.model import Action, Reason, SyncResult, written
+from image_sync.model import Action, Reason, SyncResult, Tally, written
 from image_sync.oci import Digest
 
 _SHORT_DIGEST = 12
@@ -87,17 +86,9 @@ def make_report(
         duration: Seconds it took.
         dry_run: Whether nothing was to be copied.
     """
-    actions = Counter(result.action for result in results)
     summary = Summary(
-        pulled=actions[Action.PULLED],
-        already_cached=actions[Action.ALREADY_CACHED],
-        skipped=actions[Action.SKIPPED],
-        deferred=sum(result.reason is Reason.DEFERRED for result in results),
-        failed=actions[Action.FAILED],
+        **msgspec.structs.asdict(Tally.of(results)),
         total=len(results),
-        bytes_copied=sum(result.bytes_copied or 0 for result in results),
-        bytes_reused=sum(result.bytes_reused or 0 for result in results),
-        cost_bytes=sum(result.cost_bytes or 0 for result in results),
         duration_ms=_milliseconds(duration),
         dry_run=dry_run,
     )

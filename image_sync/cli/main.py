@@ -3,8 +3,6 @@
 import gc
 import logging
 import sys
-import traceback
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -19,6 +17,7 @@ from image_sync.cli.run import run
 from image_sync.cli.streams import Unwritable, complain, prepare
 from image_sync.cli.version import version
 from image_sync.errors import ConfigError, ImageSyncError
+from image_sync.runtime.unforeseen import place_of, unwrapped
 
 _EXAMPLES = """\
 Examples:
@@ -129,12 +128,10 @@ def _refuse(error: click.ClickException) -> int:
 
 
 def _confess(error: Exception) -> int:
-    from image_sync.runtime.parallel import unwrapped  # noqa: PLC0415 - brings anyio
-
     error = unwrapped(error)
     logging.getLogger("image_sync").debug("unexpected", exc_info=error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    place = place_of(error)
+    where = f" at {place}" if place else ""
     complain(
         f"error: this is a bug in image-sync: {type(error).__name__}: {error}{where}\n"
         "  please report it, with the output of the same command with --log-level debug"

@@ -10,7 +10,7 @@ from image_sync.cli import exit_codes
 from image_sync.cli.options import Asked, of_a_pass, read_scope
 from image_sync.cli.streams import Unwritable, complain, is_terminal, write_result
 from image_sync.observe import EventLog
-from image_sync.report import as_json, make_report, print_table
+from image_sync.report import Report, as_json, make_report, print_table
 
 
 @click.command(hidden=True)
@@ -63,13 +63,16 @@ def one_pass(
         skip_on_error=scope.resolved.settings.skip_on_error,
         drift_matters=drift_matters,
     )
-    form = asked.output or ("table" if is_terminal(sys.stdout) else "json")
     try:
-        if form == "table":
-            write_result(partial(print_table, report))
-        else:
-            write_result(lambda stream: print(as_json(report), file=stream))
+        _print_report(report, asked.output)
     except Unwritable as error:
         complain(f"error: {error}")
         return exit_codes.unwritten(code)
     return code
+
+
+def _print_report(report: Report, form: str | None) -> None:
+    if (form or ("table" if is_terminal(sys.stdout) else "json")) == "table":
+        write_result(partial(print_table, report))
+    else:
+        write_result(lambda stream: print(as_json(report), file=stream))

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from image_sync.credentials import Credential
-from image_sync.engines.base import Credentials
+from image_sync.engines.base import CopyRequest, Credentials
 from image_sync.engines.redact import spellings
 from image_sync.model import Endpoint, HostPolicy, Security
 from image_sync.oci.reference import reads_as_host
@@ -24,6 +24,10 @@ _SYSTEM_ROOTS = (
     "/etc/ssl/cert.pem",  # macOS, FreeBSD
 )
 """Where systems keep their roots: Go's crypto/x509/root_linux.go and root_bsd.go."""
+
+
+Accounts = tuple[Credential | None, Credential | None]
+"""Who we are at source and cache; None for anonymous."""
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     async def account(self, endpoint: Endpoint) -> Credential | None:
         """Who we are at a registry; None for anonymous."""
         return await self.credentials.find(endpoint.host, endpoint.repository.path)
+
+    async def accounts(self, request: CopyRequest) -> Accounts:
+        """Who we are at the source and at the cache."""
+        return await self.account(request.source), await self.account(request.target)
 
     def proxy(self, source: Endpoint) -> str | None:
         """Through which proxy a source is reached."""

@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from image_sync.credentials import Credential
 from image_sync.credentials.keys import HUB_SERVER
-from image_sync.engines.access import Access, auth_file, operand_host, secrets
+from image_sync.engines.access import Access, Accounts, auth_file, operand_host, secrets
 from image_sync.engines.base import Copied, CopyRequest, Refusal
 from image_sync.engines.relay import Relay, listen, relaying
 from image_sync.engines.tool import Command, Profile, Tool
@@ -57,7 +56,7 @@ class Crane:
         if why is not None:
             return Refusal(why)
         if request.source.host == request.target.host:
-            source, target = await self._accounts(request)
+            source, target = await self._access.accounts(request)
             if source != target:
                 return Refusal(f"it knows one account per host, {request.source.host} needs two")
         return await self._tool.refusal()
@@ -68,7 +67,7 @@ class Crane:
         Raises:
             EngineError: It did not work.
         """
-        accounts = await self._accounts(request)
+        accounts = await self._access.accounts(request)
         with self._tool.folder() as folder:
             async with self._way(request) as relay:
                 command = self._command(request, relay, accounts, folder)
@@ -79,12 +78,6 @@ class Crane:
                         _explain(error, request.target.host, relay)
                     raise
         return Copied(relay.sent if relay else moved, None)
-
-    async def _accounts(self, request: CopyRequest) -> tuple[Credential | None, Credential | None]:
-        return (
-            await self._access.account(request.source),
-            await self._access.account(request.target),
-        )
 
     @asynccontextmanager
     async def _way(self, request: CopyRequest) -> AsyncIterator[Relay | None]:
@@ -101,7 +94,7 @@ class Crane:
         self,
         request: CopyRequest,
         relay: Relay | None,
-        accounts: tuple[Credential | None, Credential | None],
+        accounts: Accounts,
         folder: Path,
     ) -> Command:
         source = operand_host(request.source.host, request.source_security)

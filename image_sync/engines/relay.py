@@ -17,8 +17,6 @@ Listener = MultiListener[SocketStream]
 
 _CONNECT_SECONDS = 10.0
 """As for every connection of ours: docs/design.md, section Registry client."""
-_CHUNK = 64 * 1024
-"""Bytes per read: asyncio's default high-water mark, so one chunk per direction is in memory."""
 _CONNECTIONS = 64
 """At once: crane opens at most a few per layer; a run-away one waits."""
 

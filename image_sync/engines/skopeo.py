@@ -8,8 +8,7 @@ without them it picks the host's platform, or converts and recompresses silently
 from collections.abc import Callable
 from pathlib import Path
 
-from image_sync.credentials import Credential
-from image_sync.engines.access import Access, auth_file, operand_host, secrets
+from image_sync.engines.access import Access, Accounts, auth_file, operand_host, secrets
 from image_sync.engines.base import Copied, CopyRequest, Refusal
 from image_sync.engines.tool import Command, Profile, Tool
 from image_sync.engines.versions import SKOPEO
@@ -67,10 +66,7 @@ class Skopeo:
         Raises:
             EngineError: It did not work.
         """
-        accounts = (
-            await self._access.account(request.source),
-            await self._access.account(request.target),
-        )
+        accounts = await self._access.accounts(request)
         with self._tool.folder() as folder:
             command = self._command(request, accounts, folder)
             moved = await self._tool.run(command, folder, request.deadline, progress)
@@ -79,7 +75,7 @@ class Skopeo:
     def _command(
         self,
         request: CopyRequest,
-        accounts: tuple[Credential | None, Credential | None],
+        accounts: Accounts,
         folder: Path,
     ) -> Command:
         source = operand_host(request.source.host, request.source_security)

@@ -201,10 +201,14 @@ def _finished(result: SyncResult) -> tuple[int, str, Fields]:
 
 
 def _pass_fields(event: events.PassFinished) -> Fields:
+    tally = event.tally
     return {
-        **{str(action): event.counts.get(action, 0) for action in Action},
-        "deferred": event.deferred,
-        "bytes": event.bytes_copied,
+        "already_cached": tally.already_cached,
+        "pulled": tally.pulled,
+        "skipped": tally.skipped,
+        "failed": tally.failed,
+        "deferred": tally.deferred,
+        "bytes": tally.bytes_copied,
         "duration_ms": round(event.duration * 1000),
         "interrupted": event.interrupted or None,
     }

@@ -1,9 +1,11 @@
-"""The same work on many items, a few at once; and the failure inside a group of failures."""
+"""The same work on many items, a few at once."""
 
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 import anyio
+
+from image_sync.runtime.unforeseen import unwrapped
 
 Item = TypeVar("Item")
 
@@ -31,10 +33,3 @@ async def for_each(
         failure = unwrapped(group)
     if failure is not None:
         raise failure  # out here, so that its own cause stays
-
-
-def unwrapped(error: Exception) -> Exception:
-    """The failure that a task group wrapped up: the first one, and the error itself if none did."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -27,6 +27,7 @@ import anyio.abc
 
 from image_sync.runtime.meter import Meter
 from image_sync.runtime.output import Output
+from image_sync.runtime.unforeseen import unwrapped
 
 if sys.platform == "linux":
     import resource
@@ -122,7 +123,7 @@ async def run(
                         await output.ended.wait()
                 tasks.cancel_scope.cancel()
         except ExceptionGroup as group:
-            failure = group.exceptions[0]
+            failure = unwrapped(group)
         finally:
             with anyio.CancelScope(shield=True):
                 await child.end(limits.grace)

@@ -3,9 +3,6 @@
 What a kind of error means in general stands in `errors.TRAITS`; here is what the moment adds.
 """
 
-import traceback
-from pathlib import Path
-
 from image_sync.errors import (
     TRAITS,
     CopyError,
@@ -18,7 +15,7 @@ from image_sync.errors import (
 )
 from image_sync.model import ImageSpec, Reason
 from image_sync.oci.quoting import printable
-from image_sync.runtime.parallel import unwrapped
+from image_sync.runtime.unforeseen import place_of, unwrapped
 
 
 def is_outdated(error: ImageSyncError) -> bool:
@@ -57,7 +54,7 @@ def reason_of(error: ImageSyncError, *, begun: bool) -> Reason:
 def bug(spec: ImageSpec, error: Exception) -> ImageSyncError:
     """An exception that nobody foresaw, as an error of one image that says where it came from."""
     error = unwrapped(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    place = place_of(error)
+    where = f" ({place})" if place else ""
     what = f"{type(error).__name__}: {printable(str(error))}"
     return ImageSyncError(f"{spec}: {what}{where}", ErrorKind.INTERNAL)

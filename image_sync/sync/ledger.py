@@ -17,7 +17,7 @@ from image_sync.events import Emit, Warned
 from image_sync.model import ImageSpec
 from image_sync.oci import Digest
 from image_sync.oci.quoting import printable
-from image_sync.runtime.parallel import unwrapped
+from image_sync.runtime.unforeseen import unwrapped
 
 VERSION = 1
 _SAVE_SECONDS = 30.0

@@ -8,7 +8,7 @@ import pytest
 
 from image_sync import events
 from image_sync.errors import ErrorKind, Side
-from image_sync.model import Action, Reason, Security, SyncResult, Verdict
+from image_sync.model import Action, Reason, Security, SyncResult, Tally, Verdict
 from image_sync.observe import EventLog, log
 from image_sync.oci import Digest
 from tests.cli.test_exit_codes import SPEC
@@ -34,7 +34,7 @@ def result(action: Action, error: str | None = None) -> SyncResult:
 
 EXAMPLES: list[tuple[events.Event, str]] = [
     (events.PassStarted("p1", 3, dry_run=False), "info"),
-    (events.PassFinished("p1", {Action.PULLED: 2}, 1, 7, 1.5, interrupted=False), "info"),
+    (events.PassFinished("p1", Tally.of([result(Action.PULLED)]), 1.5, interrupted=False), "info"),
     (events.CopyStarted(SPEC, "crane", X, 1), "info"),
     (events.CopyProgress(SPEC, "crane", 1000), "debug"),
     (events.AttemptFailed(SPEC, 1, "reset\x1b[31m\nby peer", ErrorKind.NETWORK, 2.0), "warning"),

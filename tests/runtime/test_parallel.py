@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from image_sync.runtime.parallel import for_each, unwrapped
+from image_sync.runtime.parallel import for_each
 from tests.clock import VIRTUAL_TIME, Backend
 
 pytestmark = pytest.mark.anyio
@@ -66,21 +66,3 @@ async def test_a_cancelled_call_ends_its_work() -> None:
         await for_each(work, [1, 2], workers=2)
     assert scope.cancelled_caught
     assert sorted(ended) == [1, 2]
-
-
-async def test_a_failure_is_taken_out_of_the_groups_around_it() -> None:
-    """However many task groups it came through; an error that none wrapped is what it is."""
-    failure = KeyError("nobody thought of this")
-
-    async def fail() -> None:
-        raise failure
-
-    async def fail_deeper() -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(fail)
-
-    with pytest.raises(ExceptionGroup) as caught:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(fail_deeper)
-    assert unwrapped(caught.value) is failure
-    assert unwrapped(failure) is failure
