@@ -42,6 +42,7 @@ class ErrorKind(StrEnum):
     BAD_CONTENT = "bad_content"
     TRUNCATED = "truncated"
     BLOB_MISSING = "blob_missing"
+    BLOB_REFUSED = "blob_refused"
     REFUSED_BY_TARGET = "refused_by_target"
     TARGET_FULL = "target_full"
     NO_PLATFORM = "no_platform"
@@ -93,8 +94,16 @@ TRAITS: dict[ErrorKind, Traits] = {
     ),
     ErrorKind.TRUNCATED: Traits(True, False, "the connection broke in the middle"),
     ErrorKind.BLOB_MISSING: Traits(True, False, "the image is incomplete at that registry"),
+    ErrorKind.BLOB_REFUSED: Traits(
+        False,
+        False,
+        "the cache does not take a layer of it: see its limits, and those of a proxy before it",
+    ),
     ErrorKind.REFUSED_BY_TARGET: Traits(
-        False, False, "the cache does not take this kind of manifest"
+        False,
+        False,
+        "the cache does not take this kind of manifest; settings.on_docker_manifest: convert helps "
+        "with Docker's",
     ),
     ErrorKind.TARGET_FULL: Traits(False, False, "the cache has no space left: free or add some"),
     ErrorKind.NO_PLATFORM: Traits(False, False, "set images[].platform to one that the image has"),
@@ -123,17 +132,27 @@ class ImageSyncError(Exception):
         message: One line for people, without the hint; control characters are the caller's to
             escape before they get here.
         kind: What went wrong.
+        retry_after: Seconds until the host may be asked again, where it is to be left alone.
     """
 
-    def __init__(self, message: str, kind: ErrorKind) -> None:
+    def __init__(
+        self,
+        message: str,
+        kind: ErrorKind,
+        *,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.kind = kind
+        self.retry_after = retry_after
+        self._hint = hint
 
     @property
     def hint(self) -> str:
-        """What to do about it."""
-        return TRAITS[self.kind].hint
+        """What to do about it: the specific advice where there is one."""
+        return self._hint or TRAITS[self.kind].hint
 
 
 class Problem(NamedTuple):
@@ -170,7 +189,6 @@ class RegistryError(ImageSyncError):
         url: Its URL without query and user information; empty when no request was made.
         status: HTTP status of the answer, None when there was none.
         codes: The registry's own error codes, such as `MANIFEST_UNKNOWN`.
-        retry_after: Seconds until the host may be asked again, where it is paused.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only facts
@@ -186,19 +204,12 @@ class RegistryError(ImageSyncError):
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(message, kind)
+        super().__init__(message, kind, retry_after=retry_after, hint=hint)
         self.side = side
         self.method = method
         self.url = url
         self.status = status
         self.codes = codes
-        self.retry_after = retry_after
-        self._hint = hint
-
-    @property
-    def hint(self) -> str:
-        """What to do about it: the specific advice where there is one."""
-        return self._hint or super().hint
 
     def __str__(self) -> str:
         request = f"{self.method} {self.url}".strip()
@@ -221,7 +232,7 @@ class EngineError(ImageSyncError):
         progressed: True if bytes were still moving when the deadline struck.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only facts
         self,
         message: str,
         kind: ErrorKind,
@@ -232,8 +243,10 @@ class EngineError(ImageSyncError):
         stderr_tail: str = "",
         side: Side | None = None,
         progressed: bool = False,
+        retry_after: float | None = None,
+        hint: str | None = None,
     ) -> None:
-        super().__init__(message, kind)
+        super().__init__(message, kind, retry_after=retry_after, hint=hint)
         self.engine = engine
         self.argv = argv
         self.exit_code = exit_code
@@ -249,12 +262,20 @@ class CopyError(ImageSyncError):
     """What arrived in the cache is not what was asked for, or the tag could not be moved.
 
     Attributes:
-        operation: What was being done: `verify` or `commit`.
+        operation: What was being done: `verify`, `commit`, or `referrers`.
         side: Where the fault lies.
     """
 
-    def __init__(self, message: str, kind: ErrorKind, *, operation: str, side: Side) -> None:
-        super().__init__(message, kind)
+    def __init__(
+        self,
+        message: str,
+        kind: ErrorKind,
+        *,
+        operation: str,
+        side: Side,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, kind, retry_after=retry_after)
         self.operation = operation
         self.side = side
 

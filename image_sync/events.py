@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from image_sync.errors import ErrorKind, Side
-from image_sync.model import ImageSpec, Security, SyncResult, Tally
+from image_sync.model import ImageSpec, Security, SyncResult, Tally, Verified
 from image_sync.oci import Digest, Reference
 
 
@@ -104,6 +104,12 @@ class ImageFinished(msgspec.Struct, frozen=True, tag=True):
     """An image has its result for this pass."""
 
     result: SyncResult
+
+
+class ImageVerified(msgspec.Struct, frozen=True, tag=True):
+    """An image was examined in the cache, or again after it was healed."""
+
+    verified: Verified
 
 
 class RequestFinished(msgspec.Struct, frozen=True, tag=True):
@@ -201,6 +207,7 @@ Event = (
     | EngineFailed
     | TagMoved
     | ImageFinished
+    | ImageVerified
     | RequestFinished
     | HostPaused
     | PullQuota

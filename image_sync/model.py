@@ -7,7 +7,7 @@ and of the configuration see are made at the edges (`report.py`, `config/`).
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -35,6 +35,15 @@ class Security(StrEnum):
     CLEAR = "clear"  # plain HTTP
 
 
+class DockerManifests(StrEnum):
+    """What becomes of manifests of Docker's types on their way into the cache."""
+
+    AUTO = "auto"
+    """They are kept; where the cache refused them, they are converted to the OCI's types."""
+    KEEP = "keep"
+    CONVERT = "convert"
+
+
 class HostPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator says of one registry: limits, trust and ways.
 
@@ -44,6 +53,7 @@ class HostPolicy(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None = None  # requests in flight
     requests_per_second: float | None = None
     reserve_pulls: int = 0  # pulls of the quota that are left alone
+    bandwidth: int | None = None  # bytes per second of all copies from or to it
     proxy: str | None = None  # URL
     auth_file: str | None = None  # path of a docker config file
     ca_file: str | None = None  # path, added to the system's roots
@@ -78,6 +88,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
         target: Where it is kept.
         target_tag: The tag it is kept under.
         platforms: What of an index is wanted.
+        referrers: Whether signatures, attestations and SBOMs of it are wanted as well.
     """
 
     image: str
@@ -88,6 +99,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
     target: Endpoint
     target_tag: str
     platforms: PlatformChoice
+    referrers: bool = False
 
     @property
     def source_reference(self) -> Reference:
@@ -115,6 +127,7 @@ class Verdict(StrEnum):
     CHANGED = "changed"
     MISSING = "missing"
     GONE = "gone"  # the source has no such tag or repository any more
+    DAMAGED = "damaged"  # the cache names the right digest, and parts below it are not there
     UNKNOWN = "unknown"
 
 
@@ -133,12 +146,15 @@ class Reason(StrEnum):
     UNCHANGED = "unchanged"  # already_cached: the cache holds the digest it should
     MISSING = "missing"  # pulled, or skipped in a dry run: the cache had no such tag
     CHANGED = "changed"  # pulled, or skipped in a dry run: the cache held another digest
+    DAMAGED = "damaged"  # pulled, or skipped in a dry run: parts of it were missing in the cache
+    REFERRERS = "referrers"  # pulled, or skipped in a dry run: referrers of it were missing
     DEFERRED = "deferred"  # skipped: the copy would go below the reserved pulls of a host
     SOURCE_UNKNOWN = "source_unknown"  # failed: the source could not be checked
     UNSUITABLE = "unsuitable"  # failed: the source has the image, but not what is wanted of it
     SOURCE_GONE = "source_gone"  # failed: the source has no such tag or repository
     TARGET_UNKNOWN = "target_unknown"  # failed: the cache could not be checked
     COPY_FAILED = "copy_failed"  # failed: no engine could copy it
+    REFERRERS_FAILED = "referrers_failed"  # failed: its referrers could not be copied
     COMMIT_FAILED = "commit_failed"  # failed: what arrived was wrong, or the tag did not move
     PASS_TIMEOUT = "pass_timeout"  # noqa: S105 - failed: settings.pass_timeout_secs was over
     INTERRUPTED = "interrupted"  # failed: a signal ended the pass
@@ -206,3 +222,46 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             bytes_reused=sum(result.bytes_reused or 0 for result in results),
             cost_bytes=sum(result.cost_bytes or 0 for result in results),
         )
+
+
+class Damage(NamedTuple):
+    """A part of an image that a registry lacks, or holds with other content.
+
+    Attributes:
+        digest: Which manifest or blob.
+        what: What is wrong with it, in words for people.
+        kind: BLOB_MISSING if it is not all there, BAD_CONTENT if its bytes are others.
+    """
+
+    digest: Digest
+    what: str
+    kind: ErrorKind
+
+
+class Condition(StrEnum):
+    """In what condition an image was found in the cache, or left there."""
+
+    WHOLE = "whole"
+    DAMAGED = "damaged"
+    HEALED = "healed"  # it was damaged, and is whole now
+    MISSING = "missing"  # the cache has no such tag; the next pass brings it
+    UNKNOWN = "unknown"  # it could not be checked, or not to its end
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of verifying one image in the cache.
+
+    Attributes:
+        digest: What the cache's tag names; None if it has no such tag, or did not say.
+        damage: What is damaged; of an image that was healed, what was.
+        duration: Seconds spent on the image.
+        error: Why it could not be checked or healed; None where there is nothing to say.
+    """
+
+    spec: ImageSpec
+    condition: Condition
+    digest: Digest | None = None
+    damage: tuple[Damage, ...] = ()
+    duration: float = 0.0
+    error: str | None = None
+    error_kind: ErrorKind | None = None

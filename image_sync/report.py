@@ -8,12 +8,15 @@ Field names are translated here, once. `image`, `tag`, `action`, `remote_digest`
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
 from image_sync.model import Action, Reason, SyncResult, Tally, written
 from image_sync.oci import Digest
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _SHORT_DIGEST = 12
 """Hexadecimal digits of a digest that people compare; docker's short form."""
@@ -89,7 +92,7 @@ def make_report(
     summary = Summary(
         **msgspec.structs.asdict(Tally.of(results)),
         total=len(results),
-        duration_ms=_milliseconds(duration),
+        duration_ms=milliseconds(duration),
         dry_run=dry_run,
     )
     return Report(
@@ -100,23 +103,21 @@ def make_report(
     )
 
 
-def as_json(report: Report) -> str:
+def as_json(report: msgspec.Struct) -> str:
     """The report as one JSON document, indented."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
 
 
 def print_table(report: Report, stream: TextIO) -> None:
     """Write the report for people: a line for each image, then the errors, then the numbers."""
-    from rich.console import Console  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
 
+    console = open_console(stream)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("IMAGE", "ACTION", "REASON", "DIGEST", "SIZE", "TIME"):
         table.add_column(title, overflow="fold", no_wrap=title != "IMAGE")
     for row in report.results:
         table.add_row(*_cells(row), style="red" if row.action == Action.FAILED else None)
-    width = None if stream.isatty() else _WIDE
-    console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
     if report.results:
         console.print(table)
     for row in report.results:
@@ -147,6 +148,14 @@ def summary_line(summary: Summary) -> str:
     return f"{counted(summary.total, 'image')}: {', '.join(counts)}, in {seconds}{dry}"
 
 
+def open_console(stream: TextIO) -> "Console":
+    """Where tables are written to."""
+    from rich.console import Console  # noqa: PLC0415
+
+    width = None if stream.isatty() else _WIDE
+    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
 def counted(count: int, noun: str) -> str:
     """A number of things for people."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -160,6 +169,21 @@ def human_bytes(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def milliseconds(seconds: float) -> int:
+    """A duration as the documents have it."""
+    return round(seconds * 1000)
+
+
+def short_tag(tag: str) -> str:
+    """A tag for people, the digests in it cut short."""
+    return _LONG_HEX.sub(r"\1…", tag)
+
+
+def short_digest(digest: str | None) -> str:
+    """A digest for people."""
+    return digest.partition(":")[2][:_SHORT_DIGEST] if digest else "-"
 
 
 def _row(result: SyncResult) -> Row:
@@ -179,7 +203,7 @@ def _row(result: SyncResult) -> Row:
         bytes_reused=result.bytes_reused,
         cost_bytes=result.cost_bytes,
         attempts=result.attempts,
-        duration_ms=_milliseconds(result.duration),
+        duration_ms=milliseconds(result.duration),
         error=result.error,
         error_kind=result.error_kind,
     )
@@ -190,10 +214,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     outdated = row.action == Action.SKIPPED and row.reason != Reason.DEFERRED
     size = row.bytes_copied if row.cost_bytes is None else row.cost_bytes
     return (
-        written(row.image, _LONG_HEX.sub(r"\1…", row.tag)),
+        written(row.image, short_tag(row.tag)),
         "would pull" if outdated else row.action,
         row.reason,
-        digest.partition(":")[2][:_SHORT_DIGEST] if digest else "-",
+        short_digest(digest),
         human_bytes(size) if size is not None else "-",
         f"{row.duration_ms / 1000:.1f} s",
     )
@@ -201,7 +225,3 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _text(digest: Digest | None) -> str | None:
     return str(digest) if digest else None
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)

@@ -39,4 +39,4 @@ def show(location: str | None) -> None:
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors and checks."""
-    write_result(lambda stream: print(configuration.schema_text(), file=stream))
+    write_result(lambda stream: print(configuration.schema_text(), end="", file=stream))

@@ -1,13 +1,14 @@
-"""Exit codes, and which one a pass deserves. Pure.
+"""Exit codes, and which one a pass or a verification deserves. Pure.
 
 The first that applies: 130 or 143 interrupted; 2 usage or configuration; 4 nothing could be checked
-at the target; 1 an image failed, or the result could not be written; 3 drift, where it was asked
-for; 0. 70 is a bug of ours (sysexits.h, EX_SOFTWARE).
+at the target; 1 an image failed, is damaged or could not be verified, or the result could not be
+written; 3 drift, where it was asked for; 0. 70 is a bug of ours (sysexits.h, EX_SOFTWARE).
 """
 
 from collections.abc import Sequence
 
-from image_sync.model import Action, SyncResult
+from image_sync.errors import ErrorKind
+from image_sync.model import Action, Condition, SyncResult, Verified
 
 OK = 0
 FAILED = 1
@@ -43,6 +44,27 @@ def of_pass(
     if drift_matters and any(result.action is Action.SKIPPED for result in results):
         return DRIFT
     return OK
+
+
+def of_verification(results: Sequence[Verified], *, signal: int | None) -> int:
+    """The exit code of a verification.
+
+    Args:
+        results: What came of each image.
+        signal: The signal that cut it short, None if it ran to its end.
+    """
+    if signal is not None:
+        return _SIGNAL_BASE + signal
+    left = {result.condition for result in results}
+    if results and all(_says_nothing_of_images(result) for result in results):
+        return TARGET_DOWN
+    return FAILED if left & {Condition.DAMAGED, Condition.UNKNOWN} else OK
+
+
+def _says_nothing_of_images(result: Verified) -> bool:
+    """Whether it is the registry that is in the way, and not what it holds."""
+    unknown = result.condition is Condition.UNKNOWN
+    return unknown and result.error_kind is not ErrorKind.BAD_CONTENT
 
 
 def unwritten(code: int) -> int:

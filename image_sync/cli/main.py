@@ -15,6 +15,7 @@ from image_sync.cli.completion import completion
 from image_sync.cli.config import config
 from image_sync.cli.run import run
 from image_sync.cli.streams import Unwritable, complain, prepare
+from image_sync.cli.verify import verify
 from image_sync.cli.version import version
 from image_sync.errors import ConfigError, ImageSyncError
 from image_sync.runtime.unforeseen import place_of, unwrapped
@@ -24,6 +25,7 @@ Examples:
   image-sync --once --config images.yaml        one pass, report as JSON
   image-sync --dry-run --config images.yaml     decide, copy nothing
   image-sync check --config images.yaml         what is out of date
+  image-sync verify --config images.yaml        whether what is cached is whole
   image-sync --once --cache localhost:5000 docker.io/library/nginx:1.27
   image-sync config validate --config images.yaml
 """
@@ -76,7 +78,7 @@ def cli() -> None:
     """
 
 
-for verb in (run, check, config, version, completion):
+for verb in (run, check, verify, config, version, completion):
     cli.add_command(verb)
 
 

@@ -174,18 +174,12 @@ def refuse_unfinished(loaded: config.Loaded, resolved: config.Resolved) -> None:
     """Say what the configuration may name and this version does not have.
 
     Raises:
-        ConfigError: It names the embedded registry or the builtin engine.
+        ConfigError: It names the embedded registry.
     """
-    missing = []
     if resolved.cache.embedded is not None:
         text = "the embedded registry is not there yet: name a cache, here or with --cache HOST"
-        missing.append(("cache_registry", text))
-    if resolved.settings.preferred_tool is config.Tool.BUILTIN:
-        text = "the builtin engine is not there yet: name crane or skopeo"
-        missing.append(("settings.preferred_tool", text))
-    if missing:
-        problems = [Problem(text, str(loaded.where(path)), path) for path, text in missing]
-        raise ConfigError(problems)
+        path = "cache_registry"
+        raise ConfigError([Problem(text, str(loaded.where(path)), path)])
 
 
 def start_log(level: str, form: str | None) -> None:

@@ -1,16 +1,15 @@
 """`image-sync`: passes over the configured images."""
 
 import os
-import sys
 from functools import partial
 
 import click
 
 from image_sync.cli import exit_codes
 from image_sync.cli.options import Asked, of_a_pass, read_scope
-from image_sync.cli.streams import Unwritable, complain, is_terminal, write_result
+from image_sync.cli.printing import print_report
 from image_sync.observe import EventLog
-from image_sync.report import Report, as_json, make_report, print_table
+from image_sync.report import make_report, print_table
 
 
 @click.command(hidden=True)
@@ -46,7 +45,8 @@ def one_pass(
     # Imported here, because help and a wrong configuration need neither event loop nor HTTP.
     import anyio  # noqa: PLC0415
 
-    from image_sync.compose import Orders, sweep  # noqa: PLC0415
+    from image_sync.compose import Orders  # noqa: PLC0415
+    from image_sync.once import sweep  # noqa: PLC0415
 
     orders = Orders(specs=scope.specs, shard=scope.shard, dry_run=dry_run, cost=cost)
     swept = anyio.run(partial(sweep, scope.resolved, orders, EventLog(), dict(os.environ)))
@@ -63,16 +63,4 @@ def one_pass(
         skip_on_error=scope.resolved.settings.skip_on_error,
         drift_matters=drift_matters,
     )
-    try:
-        _print_report(report, asked.output)
-    except Unwritable as error:
-        complain(f"error: {error}")
-        return exit_codes.unwritten(code)
-    return code
-
-
-def _print_report(report: Report, form: str | None) -> None:
-    if (form or ("table" if is_terminal(sys.stdout) else "json")) == "table":
-        write_result(partial(print_table, report))
-    else:
-        write_result(lambda stream: print(as_json(report), file=stream))
+    return print_report(report, partial(print_table, report), asked.output, code)

@@ -99,6 +99,7 @@ def _policy(
         concurrency=entry.concurrency,
         requests_per_second=None if rate is None else rate / shards,
         reserve_pulls=math.ceil(entry.reserve_pulls / shards),
+        bandwidth=share_of(entry.bandwidth_limit, shards),
         proxy=check_proxy(f"{path}.proxy", entry.proxy, findings),
         auth_file=file("auth_file", entry.auth_file),
         ca_file=file("ca_file", entry.ca_file),
@@ -107,6 +108,11 @@ def _policy(
         realm_hosts=hosts("realm_hosts", entry.realm_hosts),
         redirect_hosts=hosts("redirect_hosts", entry.redirect_hosts),
     )
+
+
+def share_of(limit: int | None, shards: int) -> int | None:
+    """One shard's part of a limit, at least 1; None if there is no limit."""
+    return None if limit is None else max(1, limit // shards)
 
 
 def check_proxy(path: str, url: str | None, findings: Findings) -> str | None:

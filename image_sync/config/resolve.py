@@ -13,7 +13,7 @@ import msgspec
 from image_sync.config.cache import CacheRegistry, read_cache
 from image_sync.config.findings import Findings, in_order
 from image_sync.config.loaded import Loaded
-from image_sync.config.registries import check_proxy, read_registries, tls_of
+from image_sync.config.registries import check_proxy, read_registries, share_of, tls_of
 from image_sync.config.schema import LEDGER_IN_REGISTRY, LEDGER_NOWHERE, ImageEntry, Settings
 from image_sync.config.targets import LEDGER_PATH, Wanted, derived_path, parse_wanted
 from image_sync.config.wording import has_user_info, quoted
@@ -21,6 +21,7 @@ from image_sync.errors import ConfigError, Problem, Side
 from image_sync.model import Endpoint, HostPolicy, ImageSpec
 from image_sync.oci import Platform, PlatformChoice, PlatformList, Reference, Repository
 from image_sync.oci.platform import parse_choice
+from image_sync.oci.previous import MAX_TAG, kept_for, previous_tag
 from image_sync.oci.reference import MAX_NAME, parse_path
 
 
@@ -85,7 +86,7 @@ class _Resolver:
         self._config = loaded.config
         self._findings = findings
         self.registries = read_registries(loaded.config, shards, findings)
-        self.settings = self._settings(loaded.config.settings)
+        self.settings = self._settings(loaded.config.settings, shards)
         self.cache = read_cache(loaded.config, self.registries, findings)
         self._default = self._platforms("settings.default_platform", self.settings.default_platform)
         self._taken: dict[Reference, str] = {}
@@ -93,9 +94,11 @@ class _Resolver:
     def specs(self, numbers: Iterable[int]) -> tuple[ImageSpec, ...]:
         """The specs of all images."""
         images = zip(numbers, self._config.images, strict=True)
-        return tuple(spec for number, image in images for spec in self._image(number, image))
+        specs = tuple(spec for number, image in images for spec in self._image(number, image))
+        self._check_earlier()
+        return specs
 
-    def _settings(self, settings: Settings) -> Settings:
+    def _settings(self, settings: Settings, shards: int) -> Settings:
         findings = self._findings
         files = tuple(
             findings.readable(f"settings.auth_files[{number}]", name)
@@ -104,8 +107,13 @@ class _Resolver:
         ledger = settings.ledger
         if ledger not in (LEDGER_IN_REGISTRY, LEDGER_NOWHERE):
             ledger = findings.absolute("settings.ledger", ledger)
-        proxy = check_proxy("settings.proxy", settings.proxy, findings)
-        return msgspec.structs.replace(settings, auth_files=files, ledger=ledger, proxy=proxy)
+        return msgspec.structs.replace(
+            settings,
+            auth_files=files,
+            ledger=ledger,
+            proxy=check_proxy("settings.proxy", settings.proxy, findings),
+            bandwidth_limit=share_of(settings.bandwidth_limit, shards),
+        )
 
     def _image(self, number: int, image: ImageEntry) -> Iterable[ImageSpec]:
         path = f"images[{number}]"
@@ -118,6 +126,7 @@ class _Resolver:
         if source is None or target is None or platforms is None:
             return
         endpoints = self._endpoints(image, source, target)
+        referrers = image.referrers
         for tag_path, tag, wanted in tags:
             if self._is_free(tag_path, target.tag(wanted.target_tag)):
                 yield ImageSpec(
@@ -129,6 +138,7 @@ class _Resolver:
                     target=endpoints[1],
                     target_tag=wanted.target_tag,
                     platforms=platforms,
+                    referrers=self.settings.referrers if referrers is None else referrers,
                 )
 
     def _tags(self, path: str, image: ImageEntry) -> list[tuple[str, str, Wanted]]:
@@ -203,6 +213,27 @@ class _Resolver:
                 default=settings.cache_insecure,
             )
         return Endpoint(Side.SOURCE, source, source_tls), Endpoint(Side.TARGET, target, target_tls)
+
+    def _check_earlier(self) -> None:
+        """Note targets that are where earlier images of others are kept, or have no room for it.
+
+        Also while none are to be kept: those of a time when some were are removed.
+        """
+        most = self.settings.keep_previous
+        if most is None:
+            return
+        for target, path in self._taken.items():
+            tag = target.tag or ""
+            whose = kept_for(tag)
+            other = self._taken.get(target.repository.tag(whose)) if whose else None
+            if other:
+                kept, place = f"{target.repository.path}:{tag}", self._findings.place(other)
+                what = f"would be kept as {kept}, which is for earlier images of {place}"
+                self._findings.add(path, f"{what}: set another cache_as")
+            if most and len(previous_tag(tag, most)) > MAX_TAG:
+                what = f"{previous_tag('', most)} would make its tag longer than {MAX_TAG}"
+                advice = "its earlier images cannot be kept: set settings.keep_previous to 0"
+                self._findings.add(path, f"{what} characters, so {advice}")
 
     def _is_free(self, path: str, target: Reference) -> bool:
         """True the first time a target is asked for; another time is a problem that names both."""

@@ -12,6 +12,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from image_sync.model import DockerManifests
+from image_sync.oci.previous import MOST as MOST_PREVIOUS
+
 _MAX_INT = 2**31 - 1
 """Bound of whole numbers: what fits every timer and semaphore below; 68 years in seconds."""
 _MAX_RATE = 100_000.0
@@ -41,6 +44,8 @@ EMBEDDED = "embedded"
 Count = Annotated[int, Meta(ge=1, le=_MAX_INT)]
 Amount = Annotated[int, Meta(ge=0, le=_MAX_INT)]
 Seconds = Annotated[int, Meta(ge=1, le=_MAX_INT)]
+Bytes = Annotated[int, Meta(ge=1, le=2**40)]
+"""Bytes per second; a terabyte is far beyond any network."""
 Rate = Annotated[float, Meta(gt=0, le=_MAX_RATE)]
 Text = Annotated[str, Meta(min_length=1)]
 Platforms = Text | tuple[Text, ...]
@@ -85,12 +90,18 @@ class ImageEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cache_insecure: Annotated[
         bool | None, Meta(description="Overrides registry and `settings.cache_insecure`.")
     ] = None
+    referrers: Annotated[bool | None, Meta(description="Overrides `settings.referrers`.")] = None
 
 
 class RegistryEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is special about one registry."""
 
-    concurrency: Annotated[Count | None, Meta(description="Requests in flight.")] = None
+    concurrency: Annotated[
+        Count | None,
+        Meta(
+            description="Requests in flight on each side; uploads count apart, up to as many again."
+        ),
+    ] = None
     requests_per_second: Annotated[
         Rate | None,
         Meta(
@@ -105,6 +116,13 @@ class RegistryEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "copies that would go below are deferred."
         ),
     ] = 0
+    bandwidth_limit: Annotated[
+        Bytes | None,
+        Meta(
+            description="Bytes per second of all copies from or to it together, divided by the "
+            "number of shards; kept by the builtin engine."
+        ),
+    ] = None
     proxy: Annotated[
         Text | None, Meta(description="Proxy for this registry, `http://host:port`.")
     ] = None
@@ -186,10 +204,39 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     preferred_tool: Annotated[
         Tool,
         Meta(
-            description="The engine tried first: `crane` or `skopeo`; `builtin` is not in this "
-            "version."
+            description="The engine tried first: `crane`, `skopeo` or `builtin`. What it cannot "
+            "do goes to the other tool, then to `builtin`."
         ),
     ] = Tool.CRANE
+    on_docker_manifest: Annotated[
+        DockerManifests,
+        Meta(
+            description="`keep`: manifests of Docker's types are copied as they are; `convert`: "
+            "they become the OCI's, by their media types only; `auto`: kept, and converted "
+            "for a cache that refused them."
+        ),
+    ] = DockerManifests.AUTO
+    referrers: Annotated[
+        bool,
+        Meta(
+            description="Copy signatures, attestations and SBOMs that refer to an image, too, also "
+            "such as come later."
+        ),
+    ] = False
+    keep_previous: Annotated[
+        Annotated[int, Meta(ge=0, le=MOST_PREVIOUS)] | None,
+        Meta(
+            description="How many earlier images are kept under `TAG.previous-1` and so on when a "
+            "tag moves; tags beyond are removed. None are kept and none removed if unset."
+        ),
+    ] = None
+    bandwidth_limit: Annotated[
+        Bytes | None,
+        Meta(
+            description="Bytes per second of all copies together, divided by the number of shards; "
+            "kept by the builtin engine. No limit if unset."
+        ),
+    ] = None
     proxy: Annotated[
         Text | None,
         Meta(

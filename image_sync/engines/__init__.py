@@ -5,13 +5,15 @@ copied, when, and whether it arrived is decided elsewhere (`sync/`).
 """
 
 from image_sync.engines.access import Access
-from image_sync.engines.base import Copied, CopyRequest, Credentials, Engine, Refusal
+from image_sync.engines.base import Copied, CopyRequest, Credentials, Engine, Refusal, Turn
+from image_sync.engines.builtin import Builtin
 from image_sync.engines.crane import Crane
 from image_sync.engines.select import Candidate, PassedOver, Selection, leads_on
 from image_sync.engines.skopeo import Skopeo
 
 __all__ = [
     "Access",
+    "Builtin",
     "Candidate",
     "Copied",
     "CopyRequest",
@@ -22,5 +24,6 @@ __all__ = [
     "Refusal",
     "Selection",
     "Skopeo",
+    "Turn",
     "leads_on",
 ]

@@ -4,7 +4,7 @@ The protocol that every engine fulfils and every caller relies on, and the value
 moves a tag, and no engine's word counts: the caller reads back what arrived.
 """
 
-from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind
 from image_sync.model import Endpoint, Security
-from image_sync.oci import Digest
+from image_sync.oci import Digest, Manifest
 
 
 class CopyRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +22,11 @@ class CopyRequest(msgspec.Struct, frozen=True, kw_only=True):
         digest: The manifest or index that is copied; nothing is ever copied by tag.
         source_security: How the connection to the source turned out when it was checked.
         target_security: The same for the cache.
-        deadline: Seconds for this attempt.
-        repair: The cache holds the manifest, but not everything below it.
+        deadline: Seconds of work for this attempt.
+        made: Manifests that the source does not have and that are pushed in place of its own: an
+            index with some platforms left out, converted manifests. All others are the source's.
+        repair: Manifests and blobs that the cache lacks or holds damaged: they are pushed whatever
+            the cache says it holds.
     """
 
     source: Endpoint
@@ -32,12 +35,22 @@ class CopyRequest(msgspec.Struct, frozen=True, kw_only=True):
     source_security: Security
     target_security: Security
     deadline: float
-    repair: bool = False
+    made: tuple[Manifest, ...] = ()
+    repair: frozenset[Digest] = frozenset()
 
     @property
     def sides(self) -> tuple[tuple[Endpoint, Security], tuple[Endpoint, Security]]:
         """Source and target, each with how its connection turned out."""
         return (self.source, self.source_security), (self.target, self.target_security)
+
+    @property
+    def beyond_tools(self) -> str | None:
+        """Why no tool can do this copy, in words for people; None if one can."""
+        if self.made:
+            return "it copies manifests as they are, and these are made anew on the way"
+        if self.repair:
+            return "it believes what the cache says it holds, and this is damaged there"
+        return None
 
 
 class Copied(msgspec.Struct, frozen=True):
@@ -59,6 +72,16 @@ class Refusal(NamedTuple):
     kind: ErrorKind = ErrorKind.UNSUPPORTED
 
 
+class Turn(Protocol):
+    """A copy's place among the others of a pass."""
+
+    def progress(self, moved: int) -> None:
+        """Tell how many bytes were moved so far; about once a second."""
+
+    def resting(self) -> AbstractAsyncContextManager[None]:
+        """Give the place to others meanwhile, and stop the clock: what is waited for moves."""
+
+
 class Engine(Protocol):
     """Copies by digest."""
 
@@ -66,11 +89,19 @@ class Engine(Protocol):
     def name(self) -> str:
         """As in configuration, report and logs."""
 
+    @property
+    def resumes(self) -> bool:
+        """True if another attempt goes on where this one ran out of time."""
+
+    @property
+    def vouches(self) -> bool:
+        """True if the cache acknowledged every blob to it, so that nobody need ask again."""
+
     async def refusal(self, request: CopyRequest) -> Refusal | None:
         """Why it will not do this copy; None if it can."""
 
-    async def copy(self, request: CopyRequest, progress: Callable[[int], None]) -> Copied:
-        """Copy; `progress` gets the bytes moved so far, about once a second.
+    async def copy(self, request: CopyRequest, turn: Turn) -> Copied:
+        """Copy.
 
         Raises:
             EngineError: It did not work.

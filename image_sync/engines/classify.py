@@ -63,7 +63,7 @@ STATUS_RULES: Rules = (
     (r"401", ErrorKind.UNAUTHORIZED),
     (r"403", ErrorKind.DENIED),
     (r"404", ErrorKind.NOT_FOUND),
-    (r"413|415", ErrorKind.REFUSED_BY_TARGET),
+    (r"413|415", ErrorKind.BLOB_REFUSED),
     (r"507", ErrorKind.TARGET_FULL),
     (r"408|499|5\d\d", ErrorKind.UNAVAILABLE),
     (r"400", ErrorKind.CONFIG),
@@ -116,10 +116,14 @@ _SIDES: tuple[tuple[re.Pattern[str], Side], ...] = (
         Side.SOURCE,
     ),
 )
+_OF_THE_TARGET = frozenset(
+    {ErrorKind.BLOB_REFUSED, ErrorKind.REFUSED_BY_TARGET, ErrorKind.TARGET_FULL}
+)
 _UNDECIDED = frozenset({ErrorKind.TRUNCATED, ErrorKind.BAD_CONTENT, ErrorKind.TIMEOUT})
 """Kinds in the middle of a stream: the text names the target though the source may have broken."""
 
 _OF_A_BLOB = re.compile(r"\bGET \S+/blobs/|\b(?:fetching|reading) blob\b")
+_OF_A_MANIFEST = re.compile(r"\bPUT \S+/manifests/[^/\s]+:\s|\b(?:uploading|writing) manifest\b")
 
 _NOT_FOUND_CODE = 2
 """skopeo 1.16 and later: not found, at the source or the target."""
@@ -151,6 +155,8 @@ def classify(
     )
     if kind is ErrorKind.NOT_FOUND and _OF_A_BLOB.search(words):
         kind = ErrorKind.BLOB_MISSING
+    if kind is ErrorKind.BLOB_REFUSED and _OF_A_MANIFEST.search(words):
+        kind = ErrorKind.REFUSED_BY_TARGET
     return Failure(kind, _side(words, kind, source, target), _unwrapped(words))
 
 
@@ -185,7 +191,7 @@ def _first(rules: Rules, text: str) -> ErrorKind | None:
 
 
 def _side(words: str, kind: ErrorKind, source: str, target: str) -> Side | None:
-    if kind in (ErrorKind.REFUSED_BY_TARGET, ErrorKind.TARGET_FULL):
+    if kind in _OF_THE_TARGET:
         return Side.TARGET
     if kind in _UNDECIDED:
         return None

@@ -7,13 +7,13 @@ refused here; measured with 0.21.9 and 0.22.1.
 
 import ipaddress
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from image_sync.credentials.keys import HUB_SERVER
 from image_sync.engines.access import Access, Accounts, auth_file, operand_host, secrets
-from image_sync.engines.base import Copied, CopyRequest, Refusal
+from image_sync.engines.base import Copied, CopyRequest, Refusal, Turn
 from image_sync.engines.relay import Relay, listen, relaying
 from image_sync.engines.tool import Command, Profile, Tool
 from image_sync.engines.versions import CRANE
@@ -38,6 +38,8 @@ class Crane:
     """The engine."""
 
     name = PROFILE.name
+    resumes = False
+    vouches = False
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class Crane:
                 return Refusal(f"it knows one account per host, {request.source.host} needs two")
         return await self._tool.refusal()
 
-    async def copy(self, request: CopyRequest, progress: Callable[[int], None]) -> Copied:
+    async def copy(self, request: CopyRequest, turn: Turn) -> Copied:
         """Copy by digest.
 
         Raises:
@@ -72,7 +74,7 @@ class Crane:
             async with self._way(request) as relay:
                 command = self._command(request, relay, accounts, folder)
                 try:
-                    moved = await self._tool.run(command, folder, request.deadline, progress)
+                    moved = await self._tool.run(command, folder, request.deadline, turn.progress)
                 except EngineError as error:
                     if relay:
                         _explain(error, request.target.host, relay)
@@ -161,8 +163,8 @@ def needs_relay(request: CopyRequest) -> bool:
 
 def case_refusal(request: CopyRequest) -> str | None:
     """Why crane must not do a copy, whatever is installed and configured; None if it may."""
-    if request.repair:
-        return "it takes a manifest that is in the cache for a whole image, and repairs nothing"
+    if request.beyond_tools:
+        return request.beyond_tools
     if request.digest.algorithm != "sha256":
         return f"it knows no {request.digest.algorithm} digests"
     verified = Security.VERIFIED

@@ -54,14 +54,15 @@ class Selection:
         return tuple(able)
 
 
-def leads_on(error: EngineError) -> bool:
-    """True if the next engine may be tried in the same pass after this failure.
+def leads_on(error: EngineError, following: Engine) -> bool:
+    """True if another engine may be tried in the same pass after this failure.
 
-    The failure is the tool's own, or its deadline struck while bytes were moving; never what a
-    registry said.
+    The failure is the engine's own; never what a registry said. One whose deadline struck while
+    bytes were moving is followed only by an engine that can do with several deadlines: another
+    would begin anew and get no further.
     """
     if error.kind is ErrorKind.TIMEOUT:
-        return error.progressed
+        return error.progressed and following.resumes
     return TRAITS[error.kind].next_engine
 
 

@@ -5,11 +5,10 @@ without them it picks the host's platform, or converts and recompresses silently
 1.9.3, 1.18 and 1.22.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from image_sync.engines.access import Access, Accounts, auth_file, operand_host, secrets
-from image_sync.engines.base import Copied, CopyRequest, Refusal
+from image_sync.engines.base import Copied, CopyRequest, Refusal, Turn
 from image_sync.engines.tool import Command, Profile, Tool
 from image_sync.engines.versions import SKOPEO
 from image_sync.errors import ErrorKind
@@ -39,6 +38,8 @@ class Skopeo:
     """The engine."""
 
     name = PROFILE.name
+    resumes = False
+    vouches = False
 
     def __init__(
         self,
@@ -53,6 +54,8 @@ class Skopeo:
 
     async def refusal(self, request: CopyRequest) -> Refusal | None:
         """Why skopeo will not do this copy; None if it can."""
+        if request.beyond_tools:
+            return Refusal(request.beyond_tools)
         for endpoint in (request.source, request.target):
             if endpoint.host.startswith("["):
                 return Refusal(f"it cannot read the IPv6 host {endpoint.host}")
@@ -60,7 +63,7 @@ class Skopeo:
             return Refusal("it cannot be given a proxy for the cache alone")
         return await self._tool.refusal()
 
-    async def copy(self, request: CopyRequest, progress: Callable[[int], None]) -> Copied:
+    async def copy(self, request: CopyRequest, turn: Turn) -> Copied:
         """Copy by digest.
 
         Raises:
@@ -69,7 +72,7 @@ class Skopeo:
         accounts = await self._access.accounts(request)
         with self._tool.folder() as folder:
             command = self._command(request, accounts, folder)
-            moved = await self._tool.run(command, folder, request.deadline, progress)
+            moved = await self._tool.run(command, folder, request.deadline, turn.progress)
         return Copied(moved, None)
 
     def _command(

@@ -13,6 +13,7 @@ from image_sync.http.clock import Clock
 from image_sync.http.deadlines import Deadlines
 from image_sync.http.message import MAX_ASIDE, Request, Response
 from image_sync.http.quota import Quota
+from image_sync.http.upload import closing
 from image_sync.http.urls import (
     Origin,
     RefusedUrl,
@@ -32,6 +33,7 @@ __all__ = [
     "RefusedUrl",
     "Request",
     "Response",
+    "closing",
     "join",
     "parse_origin",
     "redacted_url",

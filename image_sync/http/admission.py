@@ -45,7 +45,8 @@ class Admission:
                 its last failure).
         """
         self._refuse(request, self._circuits.left(request.host))
-        slots = self._limits.slots(request.host, request.side)
+        kind = self._limits.streams if request.is_stream else self._limits.slots
+        slots = kind(request.host, request.side)
         await slots.acquire()
         try:
             bucket = self._limits.bucket(request.host)
@@ -96,7 +97,7 @@ class Admission:
                 f"{request.host} asked to be left alone for another {paused_for:.0f} s",
                 retry_after=paused_for,
             )
-        if open_for:
+        if open_for and request.method != "DELETE":  # what is taken back is sent all the same
             cause = self._circuits.cause(request.host)
             raise _not_sent(request).error(
                 cause.kind,

@@ -113,7 +113,7 @@ class Http:
             try:
                 yield response
             finally:
-                response.close()
+                await response.aclose()
 
     def quota(self, host: str) -> Quota | None:
         """The pull quota that a host told last, less what was charged since."""
@@ -174,9 +174,9 @@ class Http:
                     return response
                 await _finish(response)
             except BaseException:
-                response.close()
+                await response.aclose()
                 raise
-            response.close()
+            await response.aclose()
             hop = onward
             raw = await self._exchanges.send(request, hop)
         raise AssertionError("the last hop was returned or refused")
@@ -221,7 +221,7 @@ class Http:
 def _follow(request: Request, hop: Hop, status: int, location: str) -> Hop:
     if not request.target.startswith("/") and request.method in _READING:
         raise RefusedUrl("a token server or a next page has to answer by itself")
-    if not isinstance(request.content, bytes | None):
+    if request.is_stream:
         raise RefusedUrl("the content is a stream and cannot be sent twice")
     return follow(request.method, status, location, hop)
 

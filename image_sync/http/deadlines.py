@@ -4,6 +4,8 @@ Stalls are measured while we wait for the peer. While a consumer of ours does so
 time passes here (fault rows 25, 26).
 """
 
+from typing import Self
+
 import msgspec
 
 
@@ -15,6 +17,12 @@ class Deadlines(msgspec.Struct, frozen=True):
     idle: float = 30.0  # without a byte moving, in either direction
     floor_rate: float = 16 * 1024.0  # bytes per second that a body must reach
     floor_window: float = 60.0  # averaged over that many seconds of waiting
+
+    def with_patience(self, seconds: float) -> Self:
+        """The same for a request whose answer may take longer than others."""
+        if not seconds:
+            return self
+        return msgspec.structs.replace(self, headers=self.headers + seconds)
 
 
 DEFAULTS = Deadlines()

@@ -80,16 +80,20 @@ class Exchanges:
             return answer
 
     async def _travel(self, request: Request, hop: Hop, route: Route) -> httpx.Response:
-        limit = self._deadlines.connect + self._deadlines.headers
+        limit = self._deadlines.connect + self._deadlines.headers + request.patience
         with anyio.move_on_after(limit) as scope:
             stream = _stream(request, self._deadlines, scope)
             try:
                 packed = _packed(request, hop, route, stream)
-                return await route.transport.handle_async_request(packed)
-            except httpx.TransportError:
-                if isinstance(stream, Upload) and stream.failure:
-                    raise stream.failure from None
+                answer = await route.transport.handle_async_request(packed)
+            except BaseException as error:
+                if isinstance(stream, Upload):
+                    await stream.aclose()
+                    if stream.failure and isinstance(error, httpx.TransportError):
+                        raise stream.failure from None
                 raise
+            answer.extensions["content"] = stream
+            return answer
         raise NoAnswer("no complete answer in time")
 
     def _failed(self, request: Request, route: Route, error: httpx.TransportError) -> None:
@@ -162,7 +166,7 @@ def _stream(
     def extend(deadline: float) -> None:
         scope.deadline = deadline
 
-    return Upload(request.content, deadlines, extend)
+    return Upload(request.content, deadlines.with_patience(request.patience), extend)
 
 
 def _packed(
@@ -186,6 +190,7 @@ def _packed(
                 "target": hop.url[start:].encode("ascii"),
                 "ssl": route.context,
                 "proxy": route.proxy,
+                "patience": request.patience,
             },
         )
     except ValueError:  # its text could hold a credential

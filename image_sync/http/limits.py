@@ -1,7 +1,9 @@
 """How much is asked of a host at once, and how fast.
 
 Slots are counted per host and side, so that a request to the cache never waits for a slot that
-its own source holds on the same host; the rate counts per host.
+its own source holds on the same host. Streamed uploads have slots of their own: one lasts as long
+as its content takes to come, and whoever only asks must not wait for that. The rate counts per
+host.
 """
 
 from collections.abc import Mapping
@@ -44,16 +46,16 @@ class Limits:
         self._policies = policies
         self._clock = clock
         self._slots: dict[tuple[str, Side], anyio.Semaphore] = {}
+        self._streams: dict[tuple[str, Side], anyio.Semaphore] = {}
         self._buckets: dict[str, Bucket | None] = {}
 
     def slots(self, host: str, side: Side) -> anyio.Semaphore:
         """What a request acquires before it goes and releases when its answer is closed."""
-        slots = self._slots.get((host, side))
-        if slots is None:
-            count = self._policy(host).concurrency or CONCURRENCY
-            slots = anyio.Semaphore(count, max_value=count, fast_acquire=True)
-            self._slots[host, side] = slots
-        return slots
+        return self._of(host, side, self._slots)
+
+    def streams(self, host: str, side: Side) -> anyio.Semaphore:
+        """The same for a request whose content comes from somewhere else while it is sent."""
+        return self._of(host, side, self._streams)
 
     def bucket(self, host: str) -> Bucket | None:
         """The rate of a host, None if it has no limit."""
@@ -61,6 +63,15 @@ class Limits:
             rate = self._policy(host).requests_per_second
             self._buckets[host] = Bucket(rate, self._clock) if rate else None
         return self._buckets[host]
+
+    def _of(
+        self, host: str, side: Side, known: dict[tuple[str, Side], anyio.Semaphore]
+    ) -> anyio.Semaphore:
+        slots = known.get((host, side))
+        if slots is None:
+            count = self._policy(host).concurrency or CONCURRENCY
+            slots = known[host, side] = anyio.Semaphore(count, max_value=count, fast_acquire=True)
+        return slots
 
     def _policy(self, host: str) -> HostPolicy:
         return self._policies.get(host) or HostPolicy()

@@ -35,6 +35,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         content_length: Bytes of a streamed body, where known; without it the body goes chunked.
         repository: Repository path, so that one broken repository does not open the circuit.
         spends_pull: True for a manifest GET: refused while the host's pull quota is paused.
+        patience: Seconds more than usual that the answer may take once everything was sent.
         tries: Which try of the request this is, from 1; goes into `RequestFinished`.
     """
 
@@ -48,11 +49,17 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     content_length: int | None = None
     repository: str = ""
     spends_pull: bool = False
+    patience: float = 0.0
     tries: int = 1
 
     def __repr__(self) -> str:
         # Headers, query and content can hold secrets.
         return f"Request({self.side}, {self.host}, {self.method} {self.path})"
+
+    @property
+    def is_stream(self) -> bool:
+        """True if the content comes from somewhere while it is sent, so it cannot be sent twice."""
+        return not isinstance(self.content, bytes | None)
 
     @property
     def path(self) -> str:
@@ -161,10 +168,16 @@ class Response:
         except TooSlow as error:
             raise self._asked.error(ErrorKind.TIMEOUT, f"too slow: {error}") from None
 
-    def close(self) -> None:
-        """Give the connection back if the body has arrived, close it otherwise."""
+    async def aclose(self) -> None:
+        """Give the connection back if the body has arrived, close it otherwise.
+
+        What the request sent is not read any more afterwards.
+        """
         release: Callable[[], None] = self._raw.extensions["release"]
         release()
+        content: httpx.AsyncByteStream | httpx.ByteStream = self._raw.extensions["content"]
+        if not isinstance(content, httpx.ByteStream):
+            await content.aclose()
 
     def _too_long(self, limit: int) -> Exception:
         return self._asked.error(

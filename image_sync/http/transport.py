@@ -5,9 +5,10 @@ and cookies are ours (`client.py`), and that client costs more CPU than the requ
 may be asked, of whom and how often is decided above; nothing here retries, follows, decompresses,
 keeps a cookie or reads the environment.
 
-Three extensions of a request are understood: `target`, path and query exactly as they are to
-stand on the wire; `ssl`, the context for https; `proxy`, the URL of an HTTP proxy. A response
-has two: `headers`, its fields, names compared without case; `release`, which ends it at once.
+Four extensions of a request are understood: `target`, path and query exactly as they are to
+stand on the wire; `ssl`, the context for https; `proxy`, the URL of an HTTP proxy; `patience`,
+seconds that it may be silent for beyond the usual. A response has two: `headers`, its fields,
+names compared without case; `release`, which ends it at once.
 """
 
 from collections.abc import AsyncIterator
@@ -61,6 +62,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """One pool of connections; must be made and closed inside of a running event loop."""
 
     def __init__(self, connector: aiohttp.TCPConnector, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -70,10 +72,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             max_line_size=_HEADER_LINE,
             max_field_size=_HEADER_LINE,
             max_headers=_HEADER_LINES,
-            # `connect` covers DNS to TLS; `sock_read` runs only while we wait for the peer.
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=deadlines.connect, sock_read=deadlines.idle
-            ),
+            timeout=self._timeout(0.0),
         )
         # aiohttp repeats idempotent requests whose connection broke; repeating is counted and
         # bounded above, by one policy.
@@ -86,6 +85,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             httpx.TransportError: There is none, chained from aiohttp's error.
         """
         extensions = request.extensions
+        patience: float = extensions.get("patience", 0.0)
         try:
             answer = await self._session.request(
                 request.method,
@@ -95,6 +95,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 ssl=extensions.get("ssl", True),
                 proxy=extensions.get("proxy"),
+                timeout=self._timeout(patience),
             )
         except aiohttp.ClientError as error:
             raise translate(error) from _cause(error)
@@ -109,6 +110,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+    def _timeout(self, patience: float) -> aiohttp.ClientTimeout:
+        # `connect` covers DNS to TLS; `sock_read` runs only while we wait for the peer.
+        deadlines = self._deadlines
+        idle = deadlines.idle + patience
+        return aiohttp.ClientTimeout(total=None, connect=deadlines.connect, sock_read=idle)
 
 
 class _Body(httpx.AsyncByteStream):

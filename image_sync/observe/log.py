@@ -14,7 +14,7 @@ from typing import TextIO, assert_never
 import msgspec
 
 from image_sync import events
-from image_sync.model import Action, ImageSpec, Security, SyncResult
+from image_sync.model import Action, Condition, ImageSpec, Security, SyncResult, Verified
 
 LOGGER = logging.getLogger("image_sync")
 
@@ -87,8 +87,8 @@ class EventLog:
 def _describe(event: events.Event) -> tuple[int, str, Fields]:
     """Level, message and fields of an event."""
     match event:
-        case events.ImageFinished(result=result):
-            return _finished(result)
+        case events.ImageFinished() | events.ImageVerified():
+            return _describe_outcome(event)
         case events.PassStarted():
             dry = " (dry run)" if event.dry_run else ""
             return logging.INFO, f"pass started{dry}", {"images": event.images}
@@ -179,6 +179,18 @@ def _weak(event: events.WeakSecurity) -> tuple[int, str, Fields]:
     return logging.INFO, f"{event.host} shows a certificate that does not verify{sent}", fields
 
 
+def _describe_outcome(
+    event: events.ImageFinished | events.ImageVerified,
+) -> tuple[int, str, Fields]:
+    match event:
+        case events.ImageFinished(result=result):
+            return _finished(result)
+        case events.ImageVerified(verified=verified):
+            return _verified(verified)
+        case _:
+            assert_never(event)
+
+
 def _finished(result: SyncResult) -> tuple[int, str, Fields]:
     level = {
         Action.PULLED: logging.INFO,
@@ -198,6 +210,27 @@ def _finished(result: SyncResult) -> tuple[int, str, Fields]:
         "error_kind": result.error_kind,
     }
     return level, str(result.action).replace("_", " "), fields
+
+
+def _verified(verified: Verified) -> tuple[int, str, Fields]:
+    level = {
+        Condition.WHOLE: logging.DEBUG,
+        Condition.HEALED: logging.INFO,
+        Condition.MISSING: logging.INFO,
+        Condition.DAMAGED: logging.ERROR,
+        Condition.UNKNOWN: logging.ERROR,
+    }[verified.condition]
+    fields: Fields = {
+        **_of(verified.spec),
+        "target": str(verified.spec.target_reference),
+        "digest": str(verified.digest) if verified.digest else None,
+        "damaged_parts": len(verified.damage) or None,
+        "damage": verified.damage[0].what if verified.damage else None,
+        "duration_ms": round(verified.duration * 1000),
+        "error": verified.error,
+        "error_kind": verified.error_kind,
+    }
+    return level, f"in the cache: {verified.condition}", fields
 
 
 def _pass_fields(event: events.PassFinished) -> Fields:

@@ -21,8 +21,10 @@ MAX_MANIFEST = 4 * 1024 * 1024
 MAX_CHILDREN = 1_000
 """Descriptors in one manifest (fault row 38); real indexes have under 100."""
 
+REFERENCE_TYPE, REFERENCE_DIGEST = "vnd.docker.reference.type", "vnd.docker.reference.digest"
 ATTESTATION = "attestation-manifest"
-"""Value of `vnd.docker.reference.type`: BuildKit's docs/attestations/attestation-storage.md."""
+"""Annotations by which a child says of which sibling it speaks, and the value of the first:
+BuildKit's docs/attestations/attestation-storage.md."""
 
 _FIELDS = (
     *("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject"),
@@ -55,10 +57,10 @@ class Descriptor(msgspec.Struct, frozen=True):
     @property
     def attests(self) -> Digest | None:
         """The sibling that this BuildKit attestation speaks of, None for anything else."""
-        if self.annotations.get("vnd.docker.reference.type") != ATTESTATION:
+        if self.annotations.get(REFERENCE_TYPE) != ATTESTATION:
             return None
         try:
-            return Digest.parse(self.annotations.get("vnd.docker.reference.digest", ""))
+            return Digest.parse(self.annotations.get(REFERENCE_DIGEST, ""))
         except ValueError:
             return None
 
@@ -118,14 +120,7 @@ class Manifest(msgspec.Struct, frozen=True):
         Raises:
             ManifestError: It is no manifest, ambiguous, too large, or of a refused kind.
         """
-        if len(content) > MAX_MANIFEST:
-            raise ManifestError(f"the manifest is larger than {MAX_MANIFEST} bytes")
-        try:
-            document = strictjson.parse(content)
-        except ValueError as error:
-            raise ManifestError(f"the manifest is not acceptable JSON: {error}") from error
-        if not isinstance(document, dict):
-            raise ManifestError("the manifest is not a JSON object")
+        document = _document(content)
         _refuse_variants(document, "the manifest")
         media_type = _media_type(document, mediatypes.essence(content_type))
         digest = Digest.of(content)
@@ -139,6 +134,22 @@ class Manifest(msgspec.Struct, frozen=True):
         held = tuple(layer for layer in layers if not layer.is_foreign)
         return cls(content, digest, media_type, config=config, layers=held)
 
+    def document(self) -> dict[str, JSON]:
+        """All that its bytes say, read anew; the caller may change it."""
+        return _document(self.content)
+
+
+def _document(content: bytes) -> dict[str, JSON]:
+    if len(content) > MAX_MANIFEST:
+        raise ManifestError(f"the manifest is larger than {MAX_MANIFEST} bytes")
+    try:
+        document = strictjson.parse(content)
+    except ValueError as error:
+        raise ManifestError(f"the manifest is not acceptable JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ManifestError("the manifest is not a JSON object")
+    return document
+
 
 def _media_type(document: dict[str, JSON], header: str) -> str:
     declared = document.get("mediaType", "")
@@ -150,7 +161,7 @@ def _media_type(document: dict[str, JSON], header: str) -> str:
             "the image is of Docker's old schema 1, whose digest does not cover its content: "
             "have it pushed again with a current tool"
         )
-    known = mediatypes.INDEXES | mediatypes.MANIFESTS
+    known = mediatypes.INDEXES_AND_MANIFESTS
     if declared and header in known and declared != header:
         raise ManifestError(f"served as {header}, but calls itself {quoted(declared)}")
     if "manifests" in document and ("layers" in document or "config" in document):

@@ -3,7 +3,7 @@
 Go's decoder, which registries and runtimes use, matches the keys of its structs without regard to
 case and lets the last duplicate win; Python's does neither. A document on which they differ could
 be judged here as one image and run elsewhere as another, so it is refused (fault row 32). The
-bounds are ours: no real manifest comes near them.
+bounds are ours: no real manifest comes near them. What is written here is read back as it was.
 """
 
 import json
@@ -44,6 +44,11 @@ def parse(content: bytes) -> JSON:
         raise _too_deep() from None
     _check(value, MAX_DEPTH)
     return value
+
+
+def dump(value: JSON) -> bytes:
+    """The document of a value that was parsed: compact, keys in their order, always the same."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _check(value: JSON, levels: int, *, is_map: bool = False) -> None:

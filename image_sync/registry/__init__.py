@@ -6,16 +6,29 @@ to do with an answer (`sync/`).
 """
 
 from image_sync.registry.auth import Authenticator
+from image_sync.registry.blobs import Download, open_blob
 from image_sync.registry.client import ManifestHead, RegistryClient
 from image_sync.registry.credentials import Credentials
+from image_sync.registry.errors import upload_broken, upload_lost
+from image_sync.registry.sessions import UploadSession
 from image_sync.registry.tags import list_tags
-from image_sync.registry.upload import push_blob
+from image_sync.registry.tree import Tree, read_tree
+from image_sync.registry.upload import Mounted, open_upload, push_blob
 
 __all__ = [
     "Authenticator",
     "Credentials",
+    "Download",
     "ManifestHead",
+    "Mounted",
     "RegistryClient",
+    "Tree",
+    "UploadSession",
     "list_tags",
+    "open_blob",
+    "open_upload",
     "push_blob",
+    "read_tree",
+    "upload_broken",
+    "upload_lost",
 ]

@@ -1,5 +1,7 @@
-"""One answer of a registry, read whole, and the errors that it can mean."""
+"""One answer of a registry, and the errors that it can mean."""
 
+import re
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 from image_sync.errors import ErrorKind, RegistryError
@@ -8,14 +10,17 @@ from image_sync.model import Endpoint
 from image_sync.oci import Digest
 from image_sync.registry.errors import RefusedRequest, error_from
 
+_LENGTH = re.compile(r"[0-9]{1,18}")  # of a body: far beyond any disk
+
 
 class Answer:
-    """One answer of a registry, read whole.
+    """One answer of a registry: read whole, or open if a blob follows.
 
     Attributes:
         url: The URL that answered, absolute and whole: relative references start from it. It can
             carry signatures: `error` and `lie` leave its query out.
         redirected: True if another origin answered than the one that was asked.
+        body: Empty if it is still to come.
         advice: What to do about a refusal, where more is known than the answer itself says.
     """
 
@@ -28,7 +33,7 @@ class Answer:
         self.url = response.url
         self.body = body
         self.advice: str | None = None
-        self._response = response  # closed by now: its headers remain
+        self._response = response  # closed if the body was read: its headers remain
 
     @classmethod
     async def read(cls, method: str, response: Response, limit: int) -> "Answer":
@@ -58,6 +63,20 @@ class Answer:
         return ", ".join(
             line for key, line in self._response.headers.items() if key.lower() == wanted
         )
+
+    @property
+    def announced(self) -> int:
+        """Bytes of the body as it announces them, -1 if it does not."""
+        length = self.header("Content-Length")
+        return int(length) if _LENGTH.fullmatch(length) else -1
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The raw bytes of a body that was not read, as they come, once.
+
+        Raises:
+            RegistryError: It broke off, or stalled.
+        """
+        return self._response.chunks()
 
     @property
     def digest(self) -> Digest | None:

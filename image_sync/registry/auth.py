@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 from image_sync.credentials import Credential
+from image_sync.errors import ErrorKind, RegistryError
 from image_sync.http import Http
 from image_sync.model import Endpoint, HostPolicy, TlsPolicy
+from image_sync.registry.access import Access
 from image_sync.registry.answer import Answer
 from image_sync.registry.challenge import Challenge, parse_challenges
 from image_sync.registry.credentials import Credentials, basic
@@ -48,19 +50,40 @@ class Authenticator:
         self._tokens = Tokens(http, credentials, policies, self._trials, clock)
         self._ways: dict[tuple[str, TlsPolicy], Challenge] = {}
 
-    async def ask(self, endpoint: Endpoint, exchange: Exchange) -> Answer:
+    async def ask_once(self, access: Access, exchange: Exchange) -> Answer:
+        """The answer to a request that cannot be made again: with what is sent unasked.
+
+        A password in doubt is not sent with it. Its content may take minutes to come, and nobody
+        else could try the password meanwhile: a short request has to, which comes next anyway.
+
+        Args:
+            access: Whom the request asks, and for what.
+            exchange: Sends it.
+
+        Raises:
+            RegistryError: No answer came, a token was needed and not to be had, or the password is
+                in doubt (UNAUTHORIZED).
+        """
+        way, endpoint = self._way(access), access.endpoint
+        proof = await self._proof(access, way) if way else None
+        password = proof.credential if proof and not proof.is_token else None
+        if not self._trials.proven(endpoint.host, password):
+            raise _in_doubt(endpoint)
+        return await self._present(access, proof, exchange)
+
+    async def ask(self, access: Access, exchange: Exchange) -> Answer:
         """The answer to a request; made again once if the registry wants to know who we are.
 
         Args:
-            endpoint: Whom the request asks.
+            access: Whom the request asks, and for what.
             exchange: Sends it.
 
         Raises:
             RegistryError: No answer came, or a token was needed and not to be had.
         """
-        way = self._ways.get((endpoint.host, endpoint.tls))
-        sent = await self._proof(endpoint, way) if way else None
-        answer = await self._present(endpoint, sent, exchange)
+        way = self._way(access)
+        sent = await self._proof(access, way) if way else None
+        answer = await self._present(access, sent, exchange)
         if answer.status not in _REFUSALS:
             return answer
         for refusal, renew in (
@@ -69,66 +92,77 @@ class Authenticator:
         ):
             if answer.status != refusal or answer.redirected:
                 continue
-            fresh = await renew(endpoint, answer, sent)
+            fresh = await renew(access, answer, sent)
             if fresh and (sent is None or fresh.header != sent.header):
-                answer, sent = await self._present(endpoint, fresh, exchange), fresh
+                answer, sent = await self._present(access, fresh, exchange), fresh
         if sent and answer.status == HTTPStatus.UNAUTHORIZED:
             answer.advice = sent.advice
         return answer
 
-    async def _present(self, endpoint: Endpoint, proof: Proof | None, exchange: Exchange) -> Answer:
+    def _way(self, access: Access) -> Challenge | None:
+        return self._ways.get((access.endpoint.host, access.endpoint.tls))
+
+    async def _present(self, access: Access, proof: Proof | None, exchange: Exchange) -> Answer:
         if proof is None:
             return await exchange(None)
-        if proof.header.startswith("Bearer "):
+        if proof.is_token:
             return await exchange(proof.header)
+        endpoint = access.endpoint
         return await self._trials.send(
             endpoint, endpoint.host, proof.credential, lambda: exchange(proof.header), _is_own_401
         )
 
-    async def _proof(self, endpoint: Endpoint, way: Challenge) -> Proof | None:
+    async def _proof(self, access: Access, way: Challenge) -> Proof | None:
         """What is sent unasked, since the registry asked before."""
         if way.scheme == "bearer":
-            return self._tokens.kept(endpoint) or await self._tokens.get(endpoint, way)
+            return self._tokens.kept(access) or await self._tokens.get(access, way)
+        endpoint = access.endpoint
         found = await self._credentials.find(endpoint.host, endpoint.repository.path)
         if self._trials.spent(endpoint.host, found):
-            return await self._reread(endpoint)
+            return await self._reread(access)
         return Proof(header=basic(found), credential=found) if found else None
 
-    async def _renewed(
-        self, endpoint: Endpoint, answer: Answer, sent: Proof | None
-    ) -> Proof | None:
+    async def _renewed(self, access: Access, answer: Answer, sent: Proof | None) -> Proof | None:
         """What to send after a 401, None if there is nothing to try."""
-        key = (endpoint.host, endpoint.tls)
         asked = _choose(parse_challenges(answer.header_lines("WWW-Authenticate")))
-        way = asked or self._ways.get(key)
+        way = asked or self._way(access)
         if way is None:
             return None
-        self._ways[key] = way
+        self._ways[access.endpoint.host, access.endpoint.tls] = way
         if sent is None:
-            return await self._proof(endpoint, way)
+            return await self._proof(access, way)
         if way.scheme == "bearer":
-            return await self._tokens.get(endpoint, way, refused=sent)
-        return await self._reread(endpoint)
+            return await self._tokens.get(access, way, refused=sent)
+        return await self._reread(access)
 
-    async def _changed(
-        self, endpoint: Endpoint, _answer: Answer, sent: Proof | None
-    ) -> Proof | None:
+    async def _changed(self, access: Access, _answer: Answer, sent: Proof | None) -> Proof | None:
         """What to send after a 403: only credentials that are new (fault row 5)."""
-        way = self._ways.get((endpoint.host, endpoint.tls))
+        way = self._way(access)
         if way is None:
             return None
-        fresh = await self._reread(endpoint)
+        fresh = await self._reread(access)
         if _credential(fresh) == _credential(sent):
             return None
-        return fresh if way.scheme == "basic" else await self._tokens.get(endpoint, way, sent)
+        return fresh if way.scheme == "basic" else await self._tokens.get(access, way, sent)
 
-    async def _reread(self, endpoint: Endpoint) -> Proof | None:
+    async def _reread(self, access: Access) -> Proof | None:
+        endpoint = access.endpoint
         found = await self._credentials.refresh(endpoint.host, endpoint.repository.path)
         return Proof(header=basic(found), credential=found) if found else None
 
 
 def _credential(proof: Proof | None) -> Credential | None:
     return proof.credential if proof else None
+
+
+def _in_doubt(endpoint: Endpoint) -> RegistryError:
+    return RegistryError(
+        f"{endpoint.repository}: {endpoint.host} has to accept these credentials before content "
+        "is sent with them",
+        ErrorKind.UNAUTHORIZED,
+        side=endpoint.side,
+        status=HTTPStatus.UNAUTHORIZED,
+    )
 
 
 def _is_own_401(answer: Answer) -> bool:

@@ -2,30 +2,37 @@
 
 One client serves all registries. Every answer is checked here against what was asked for: bytes
 against their digest, headers against bytes, sizes against bounds. What follows from an answer is
-decided above, in `sync/`. Uploads are in `upload.py`, tag lists in `tags.py`, what holds for every
-request in `calls.py`.
+decided above, in `sync/`. Large blobs are in `blobs.py` and `upload.py`, tag lists in `tags.py`,
+what holds for every request in `calls.py`.
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import anyio
 import msgspec
 
-from image_sync.errors import ErrorKind, RegistryError
+from image_sync.errors import ErrorKind, RegistryError, Side
 from image_sync.http import Http, Request
 from image_sync.model import Endpoint
 from image_sync.oci import Descriptor, Digest, Manifest, ManifestError, Reference, mediatypes
 from image_sync.oci.manifest import MAX_MANIFEST
+from image_sync.registry.access import Access
 from image_sync.registry.answer import Answer
 from image_sync.registry.auth import Authenticator
 from image_sync.registry.calls import Calls, request_to
 from image_sync.registry.errors import is_transient
+from image_sync.registry.recent import RecentManifests
+from image_sync.registry.ways import Ways
 
 _STORED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 _ACCEPT_MANIFEST = {"Accept": mediatypes.ACCEPT}
-_LENGTH = re.compile(r"[0-9]{1,18}")  # of a blob: far beyond any disk
+_GONE = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
+_UNABLE = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+)
+"""What registries answer that delete no tags; distribution 2.8 says 400."""
+_UNSUPPORTED = "UNSUPPORTED"
 _AFRESH = frozenset({ErrorKind.BAD_CONTENT, ErrorKind.BLOB_MISSING, ErrorKind.TRUNCATED})
 """What one more request may mend: fault rows 15, 23 and 27."""
 
@@ -47,6 +54,7 @@ class RegistryClient:
 
     Attributes:
         calls: For what is asked of registries elsewhere.
+        ways: How each registry wants its uploads.
     """
 
     def __init__(
@@ -56,7 +64,9 @@ class RegistryClient:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.calls = Calls(http, authenticator, sleep)
+        self.ways = Ways()
         self._headless: set[str] = set()
+        self._recent = RecentManifests()
 
     async def head_manifest(self, endpoint: Endpoint, reference: Reference) -> ManifestHead | None:
         """What a manifest's digest is, by one HEAD; None if the registry has no such manifest.
@@ -94,9 +104,20 @@ class RegistryClient:
     async def get_manifest(self, endpoint: Endpoint, reference: Reference) -> Manifest:
         """A manifest, hashed; by digest it is the one that was asked for.
 
+        A source that was asked for a digest a short while ago is not asked again.
+
         Raises:
             RegistryError: It could not be had, or is not what it should be.
         """
+        if reference.digest is None or endpoint.side is not Side.SOURCE:
+            return await self._read_manifest(endpoint, reference)
+        known = self._recent.get(reference.repository, reference.digest)
+        if known is None:
+            known = await self._read_manifest(endpoint, reference)
+            self._recent.keep(reference.repository, reference.digest, known)
+        return known
+
+    async def _read_manifest(self, endpoint: Endpoint, reference: Reference) -> Manifest:
         path = _manifest_path(reference)
         request = request_to(endpoint, "GET", path, _ACCEPT_MANIFEST, spends_pull=True)
         answer = await self._right(
@@ -144,6 +165,29 @@ class RegistryClient:
 
         await self.calls.retry(once)
 
+    async def delete_tag(self, endpoint: Endpoint, reference: Reference) -> bool:
+        """Take a tag away; True if it is gone, False if the registry does not do that.
+
+        Raises:
+            RegistryError: It did not say, or we may not.
+        """
+        if reference.tag is None:
+            raise ValueError(f"{reference} names no tag")
+        path = _manifest_path(msgspec.structs.replace(reference, digest=None))
+        request = request_to(endpoint, "DELETE", path, {})
+        access = Access(endpoint, deletes=True)
+
+        async def once(tries: int) -> Answer:
+            return await self.calls.once(endpoint, request, tries=tries, access=access)
+
+        answer = await self.calls.retry(once)
+        if answer.status in _GONE:
+            return True
+        error = answer.error(endpoint)
+        if answer.status in _UNABLE or _UNSUPPORTED in error.codes:
+            return False
+        raise error
+
     async def head_blob(self, endpoint: Endpoint, digest: Digest) -> int | None:
         """The size in bytes of a blob, None if the repository has no such blob.
 
@@ -158,8 +202,7 @@ class RegistryClient:
             return None
         if answer.status != HTTPStatus.OK:
             raise answer.error(endpoint)
-        length = answer.header("Content-Length")
-        return int(length) if _LENGTH.fullmatch(length) else -1
+        return answer.announced
 
     async def get_blob(self, endpoint: Endpoint, blob: Descriptor, limit: int) -> bytes:
         """A small blob, whole and hashed.

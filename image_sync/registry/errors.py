@@ -4,8 +4,10 @@ OCI distribution spec 1.1, section Error Codes; where registries differ from it,
 which one does what (measured on distribution 2.8 and 3.1, and on Zot 2.1).
 """
 
+import re
 from http import HTTPStatus
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from image_sync.errors import TRAITS, ErrorKind, RegistryError, Side
 from image_sync.model import Endpoint
@@ -31,14 +33,24 @@ _REFUSED_CONTENT = frozenset(
         HTTPStatus.UNPROCESSABLE_ENTITY,
     }
 )
+_OF_A_MANIFEST = re.compile(r"/v2/.+/manifests/[^/]+")
+"""The path of a manifest; what else is written belongs to a blob."""
 _MISSING_PARTS = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
-_LOST_UPLOAD = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+ABANDONED = "BLOB_UPLOAD_UNKNOWN"
+"""The code of a session that does not exist; ours, too, for one that cannot go on."""
+_LOST_UPLOAD = frozenset({ABANDONED, "BLOB_UPLOAD_INVALID"})
 """A session that the registry forgot; distribution says INVALID after a restart (fault row 44)."""
+_LOST = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_ABOUT_SESSIONS = frozenset({"GET", "PUT"})
+_DOUBTFUL = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE})
+"""Answers to a part of an upload after which its registry says how much arrived: a token that ran
+out (fault row 2), a part that is out of order (row 45)."""
 _UNKNOWN_REPOSITORY = "NAME_UNKNOWN"
 _NO_SPACE = "no space left on device"  # distribution answers 500 with it
 
 _DOCKER_TYPES = (
-    'Zot takes Docker manifests only with `http.compat: ["docker2s2"]` in its configuration'
+    'Zot refuses Docker manifests: set `http.compat: ["docker2s2"]` there, or '
+    "settings.on_docker_manifest: convert"
 )
 _CREATE_AND_UPDATE = (
     "moving a tag needs the permissions create and update on the repository (pull and push)"
@@ -69,7 +81,7 @@ class RefusedRequest(NamedTuple):
 def error_from(endpoint: Endpoint, refused: RefusedRequest) -> RegistryError:
     """The error that an answer means."""
     wire = parse_errors(refused.body)
-    kind = _kind(endpoint.side, refused.method, refused.status, wire)
+    kind = _kind(endpoint.side, refused, wire)
     return RegistryError(
         f"{endpoint.repository}: {wire.message or _words(kind)}",
         kind,
@@ -81,6 +93,25 @@ def error_from(endpoint: Endpoint, refused: RefusedRequest) -> RegistryError:
         retry_after=refused.retry_after,
         hint=refused.advice or _advice(kind, endpoint.side, refused.method, wire),
     )
+
+
+def upload_lost(error: RegistryError) -> bool:
+    """True if a registry does not know an upload session any more: fault row 44.
+
+    A PATCH that is answered 404 without a code may also meet a registry that knows no PATCH.
+    """
+    if error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # Zot says INVALID there, too
+        return False
+    told = bool(_LOST_UPLOAD & set(error.codes))
+    return told or (error.status in _LOST and error.method in _ABOUT_SESSIONS)
+
+
+def upload_broken(error: RegistryError) -> bool:
+    """True if an upload may go on after this, from what the registry says that it has."""
+    if upload_lost(error):
+        return False
+    unknown = error.status in _LOST and error.method == "PATCH"
+    return unknown or error.status in _DOUBTFUL or is_transient(error)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -104,10 +135,11 @@ def requested_pause(error: BaseException) -> float:
     return seconds if seconds <= LONGEST_PAUSE else 0.0
 
 
-def _kind(side: Side, method: str, status: int, wire: WireErrors) -> ErrorKind:
-    written = _kind_of_write(side, status, wire) if method in _WRITES else None
+def _kind(side: Side, refused: RefusedRequest, wire: WireErrors) -> ErrorKind:
+    written = _kind_of_write(side, refused, wire) if refused.method in _WRITES else None
     if written:
         return written
+    status = refused.status
     match status:
         case HTTPStatus.UNAUTHORIZED:
             return ErrorKind.UNAUTHORIZED
@@ -125,8 +157,8 @@ def _kind(side: Side, method: str, status: int, wire: WireErrors) -> ErrorKind:
             return ErrorKind.UNSUPPORTED
 
 
-def _kind_of_write(side: Side, status: int, wire: WireErrors) -> ErrorKind | None:
-    codes = set(wire.codes)
+def _kind_of_write(side: Side, refused: RefusedRequest, wire: WireErrors) -> ErrorKind | None:
+    codes, status = set(wire.codes), refused.status
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return None
@@ -139,7 +171,8 @@ def _kind_of_write(side: Side, status: int, wire: WireErrors) -> ErrorKind | Non
         case _ if side is Side.TARGET and _is_full(status, wire):
             return ErrorKind.TARGET_FULL
         case _ if side is Side.TARGET and status in _REFUSED_CONTENT:
-            return ErrorKind.REFUSED_BY_TARGET
+            manifest = _OF_A_MANIFEST.fullmatch(urlsplit(refused.url).path)
+            return ErrorKind.REFUSED_BY_TARGET if manifest else ErrorKind.BLOB_REFUSED
         case _:
             return None
 

@@ -1,18 +1,16 @@
 """The tags of a repository: OCI distribution spec 1.1, section Listing tags."""
 
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import msgspec
 
 from image_sync.errors import ErrorKind, RegistryError
-from image_sync.http import RefusedUrl, join
 from image_sync.model import Endpoint
 from image_sync.oci.reference import parse_tag
 from image_sync.registry.answer import Answer
 from image_sync.registry.calls import request_to
 from image_sync.registry.client import RegistryClient
-from image_sync.registry.urls import next_link
+from image_sync.registry.pages import next_page
 
 MAX_PAGE = 4 * 1024 * 1024
 """Bytes of one page: the bound of manifests; 30,000 tags of the longest kind."""
@@ -40,7 +38,7 @@ async def list_tags(client: RegistryClient, endpoint: Endpoint) -> list[str]:
         if answer.status != HTTPStatus.OK:
             raise answer.error(endpoint)
         tags += _tags(endpoint, answer)
-        following = _next_page(client, endpoint, answer)
+        following = next_page(client, endpoint, answer, "tags")
         if following is None:
             return tags
         path = following
@@ -57,19 +55,3 @@ def _tags(endpoint: Endpoint, answer: Answer) -> list[str]:
         return [parse_tag(tag) for tag in page.tags or ()]
     except (msgspec.MsgspecError, ValueError) as error:
         raise answer.lie(endpoint, f"{endpoint.repository}: not a list of tags") from error
-
-
-def _next_page(client: RegistryClient, endpoint: Endpoint, answer: Answer) -> str | None:
-    """The path of the next page (RFC 8288), on the same registry only (fault row 80)."""
-    link = next_link(answer.header_lines("Link"))
-    if link is None:
-        return None
-    try:
-        url = join(answer.url, link)
-    except RefusedUrl:
-        url = ""
-    if not client.calls.is_own(endpoint, url):
-        message = f"{endpoint.repository}: the next page of tags lies elsewhere"
-        raise answer.lie(endpoint, message, ErrorKind.UNSAFE)
-    split = urlsplit(url)
-    return f"{split.path}?{split.query}"

@@ -12,9 +12,10 @@ import anyio
 import msgspec
 
 from image_sync.credentials import Credential
-from image_sync.errors import ErrorKind, RegistryError, Side
+from image_sync.errors import ErrorKind, RegistryError
 from image_sync.http import Http, Request
 from image_sync.model import Endpoint, HostPolicy, Security
+from image_sync.registry.access import Access
 from image_sync.registry.answer import Answer
 from image_sync.registry.challenge import Challenge
 from image_sync.registry.credentials import Credentials, basic
@@ -47,9 +48,14 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     usable_until: float = float("inf")
     advice: str | None = None
 
+    @property
+    def is_token(self) -> bool:
+        """True for a token, False for a password itself."""
+        return self.header.startswith("Bearer ")
+
 
 class Tokens:
-    """The tokens of every repository."""
+    """The tokens of every repository, one for each kind of access."""
 
     def __init__(
         self,
@@ -64,58 +70,59 @@ class Tokens:
         self._policies = policies
         self._trials = trials
         self._clock = clock
-        self._kept: dict[Endpoint, Proof] = {}
-        self._flights: dict[Endpoint, _Flight] = {}
+        self._kept: dict[Access, Proof] = {}
+        self._flights: dict[Access, _Flight] = {}
         self._sweep_at = _SWEEP
 
-    def kept(self, endpoint: Endpoint) -> Proof | None:
+    def kept(self, access: Access) -> Proof | None:
         """A token at hand that still lasts."""
-        proof = self._kept.get(endpoint)
+        proof = self._kept.get(access)
         return proof if proof and self._clock() < proof.usable_until else None
 
-    async def get(self, endpoint: Endpoint, way: Challenge, refused: Proof | None = None) -> Proof:
+    async def get(self, access: Access, way: Challenge, refused: Proof | None = None) -> Proof:
         """A token: kept, or fetched by one request however many ask for it.
 
         Args:
-            endpoint: What it is for.
+            access: What it is for.
             way: The registry's challenge.
             refused: The one that did not do.
 
         Raises:
             RegistryError: There is none to be had.
         """
-        flight = self._flights.setdefault(endpoint, _Flight())
+        flight = self._flights.setdefault(access, _Flight())
         flight.passengers += 1
         try:
             async with flight.turn:
                 if flight.error:
                     raise flight.error
-                kept = self.kept(endpoint)
+                kept = self.kept(access)
                 if kept and (refused is None or kept.header != refused.header):
                     return kept
-                return await self._fly(flight, endpoint, way, reread=refused is not None)
+                return await self._fly(flight, access, way, reread=refused is not None)
         finally:
             flight.passengers -= 1
             if not flight.passengers:
-                del self._flights[endpoint]
+                del self._flights[access]
 
     async def _fly(
-        self, flight: "_Flight", endpoint: Endpoint, way: Challenge, *, reread: bool
+        self, flight: "_Flight", access: Access, way: Challenge, *, reread: bool
     ) -> Proof:
         """A fetched token, kept; a failure is everybody's who waits for it."""
         try:
-            proof = await self._fetch(endpoint, way, reread=reread)
+            proof = await self._fetch(access, way, reread=reread)
         except RegistryError as error:
             flight.error = error
             raise
-        self._kept[endpoint] = proof
+        self._kept[access] = proof
         if len(self._kept) >= self._sweep_at:
             now = self._clock()
-            self._kept = {e: kept for e, kept in self._kept.items() if now < kept.usable_until}
+            self._kept = {a: kept for a, kept in self._kept.items() if now < kept.usable_until}
             self._sweep_at = max(_SWEEP, 2 * len(self._kept))
         return proof
 
-    async def _fetch(self, endpoint: Endpoint, way: Challenge, *, reread: bool) -> Proof:
+    async def _fetch(self, access: Access, way: Challenge, *, reread: bool) -> Proof:
+        endpoint = access.endpoint
         policy = self._policies.get(endpoint.host, HostPolicy())
         clear = self._http.security(endpoint.host, endpoint.tls) is Security.CLEAR
         realm = realm_of(endpoint, way, policy.realm_hosts, clear=clear)
@@ -124,36 +131,37 @@ class Tokens:
         found = await find(host, path)
         if not realm.trusted:
             advice = withheld(endpoint, realm) if found else None
-            answer = await self._ask(endpoint, realm, None)
-            return self._proof(endpoint, answer, None, advice)
+            answer = await self._ask(access, realm, None)
+            return self._proof(access, answer, None, advice)
         if self._trials.spent(realm.place, found):
             found = await self._credentials.refresh(host, path)
-        answer = await self._ask(endpoint, realm, found)
+        answer = await self._ask(access, realm, found)
         if found and _refuses_password(answer):
             fresh = await self._credentials.refresh(host, path)
             if fresh != found:
-                found, answer = fresh, await self._ask(endpoint, realm, fresh)
-        return self._proof(endpoint, answer, found, None)
+                found, answer = fresh, await self._ask(access, realm, fresh)
+        return self._proof(access, answer, found, None)
 
-    async def _ask(self, endpoint: Endpoint, realm: Realm, credential: Credential | None) -> Answer:
-        request = _token_request(endpoint, realm, credential)
+    async def _ask(self, access: Access, realm: Realm, credential: Credential | None) -> Answer:
+        request = _token_request(access, realm, credential)
 
         async def exchange() -> Answer:
             async with self._http.send(request) as response:
                 return await Answer.read(request.method, response, MAX_TOKEN)
 
         return await self._trials.send(
-            endpoint, realm.place, credential, exchange, _refuses_password
+            access.endpoint, realm.place, credential, exchange, _refuses_password
         )
 
     def _proof(
-        self, endpoint: Endpoint, answer: Answer, credential: Credential | None, advice: str | None
+        self, access: Access, answer: Answer, credential: Credential | None, advice: str | None
     ) -> Proof:
         """The token in an answer.
 
         Raises:
             RegistryError: There is none.
         """
+        endpoint = access.endpoint
         if answer.status != HTTPStatus.OK:
             raise _refused(endpoint, answer, advice)
         found = _decode(answer.body)
@@ -162,7 +170,7 @@ class Tokens:
         token, life = found
         if advice is None and credential is not None:
             advice = (
-                f"the token server knows these credentials, but they lack {actions(endpoint)} on "
+                f"the token server knows these credentials, but they lack {access.actions} on "
                 f"{endpoint.repository}, or it does not exist"
             )
         return Proof(
@@ -182,34 +190,27 @@ class _Flight:
         self.error: RegistryError | None = None
 
 
-def actions(endpoint: Endpoint) -> str:
-    """What is done there: pull at the source, pull and push at the target (scope.md)."""
-    return "pull" if endpoint.side is Side.SOURCE else "pull,push"
-
-
-def scope_of(endpoint: Endpoint) -> str:
-    """What a token must allow."""
-    return f"repository:{endpoint.repository.path}:{actions(endpoint)}"
-
-
-def _token_request(endpoint: Endpoint, realm: Realm, credential: Credential | None) -> Request:
-    query = {"scope": scope_of(endpoint)}
-    if realm.service is not None:
-        query["service"] = realm.service
+def _token_request(access: Access, realm: Realm, credential: Credential | None) -> Request:
+    service = [("service", realm.service)] if realm.service is not None else []
     method, target, content = "GET", realm.url, None
     headers: dict[str, str] = {}
     if credential and credential.identity_token:
-        query |= {
-            "grant_type": "refresh_token",
-            "refresh_token": credential.identity_token,
-            "client_id": "image-sync",
-        }
+        query = [
+            ("scope", " ".join(access.scopes)),  # oauth.md: a list in one parameter
+            *service,
+            ("grant_type", "refresh_token"),
+            ("refresh_token", credential.identity_token),
+            ("client_id", "image-sync"),
+        ]
         method, content = "POST", urlencode(query).encode()
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     else:
+        scopes = [("scope", scope) for scope in access.scopes]  # token.md: a parameter for each
+        query = scopes + service
         target += f"{'&' if urlsplit(target).query else '?'}{urlencode(query)}"
         if credential:
             headers["Authorization"] = basic(credential)
+    endpoint = access.endpoint
     return Request(
         side=endpoint.side,
         host=endpoint.host,

@@ -33,6 +33,10 @@ class Trials:
         """True if this password is not to be sent to this place any more."""
         return credential is not None and self._of(place, credential).spent
 
+    def proven(self, place: str, credential: Credential | None) -> bool:
+        """True if this password was accepted at this place, and not refused since."""
+        return credential is None or self._of(place, credential).proven
+
     async def send(
         self,
         endpoint: Endpoint,

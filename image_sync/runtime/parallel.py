@@ -8,6 +8,9 @@ import anyio
 from image_sync.runtime.unforeseen import unwrapped
 
 Item = TypeVar("Item")
+IMAGE_REQUESTS = 8
+"""Requests in flight for one image: a quarter of the slots that a host has if nobody set others
+(`HostPolicy.concurrency`), so that one image does not keep the others from it."""
 
 
 async def for_each(

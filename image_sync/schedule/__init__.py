@@ -4,6 +4,7 @@ Keys and groups are opaque here: this package knows nothing of images, registrie
 """
 
 from image_sync.schedule.lane import Lane
+from image_sync.schedule.places import Place
 from image_sync.schedule.queue import DueQueue
 
-__all__ = ["DueQueue", "Lane"]
+__all__ = ["DueQueue", "Lane", "Place"]

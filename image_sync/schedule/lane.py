@@ -1,15 +1,15 @@
 """Work on due keys, so many at once and no group above its share.
 
 A lane owns the tasks it starts. What is waiting holds no place: work that cannot go on puts its key
-back with a later due time and returns.
+back with a later due time and returns, and work that waits for other work rests.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Generic
 
 import anyio
 
+from image_sync.schedule.places import Place, Places
 from image_sync.schedule.queue import DueQueue, Key
 
 
@@ -19,7 +19,7 @@ class Lane(Generic[Key]):
     Args:
         width: How many keys are worked on at once.
         share: How many of them may belong to one group.
-        work: What to do with a key; it handles its own failures.
+        work: What to do with a key in its place; it handles its own failures.
         clock: Seconds; what `due` is measured by.
     """
 
@@ -28,15 +28,13 @@ class Lane(Generic[Key]):
         *,
         width: int,
         share: Callable[[str], int],
-        work: Callable[[Key], Awaitable[None]],
+        work: Callable[[Key, Place], Awaitable[None]],
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
-        self._width = width
-        self._share = share
         self._work = work
         self._clock = clock
         self._queue: DueQueue[Key] = DueQueue()
-        self._running: Counter[str] = Counter()
+        self._places = Places(width, share, self.reconsider)
         self._changed = anyio.Event()
         self._closed = False
 
@@ -45,42 +43,43 @@ class Lane(Generic[Key]):
         self._queue.put(key, group, self._clock() + delay)
         self._changed.set()
 
+    def put_first(self, key: Key, group: str) -> None:
+        """Have a key worked on before all others of its group."""
+        self._queue.put(key, group, float("-inf"))
+        self._changed.set()
+
     def close(self) -> None:
         """End `run` once it is idle; nothing may be put any more."""
         self._closed = True
         self._changed.set()
 
     def reconsider(self) -> None:
-        """Look again at who may have a turn: a share has changed."""
+        """Look again at who may have a turn: a share has changed, or a place is free."""
         self._changed.set()
 
     async def run(self) -> None:
         """Work until the lane is closed; cancel it to stop at once."""
         async with anyio.create_task_group() as tasks:
-            while not self._closed:
+            while not self._closed or self._places.are_missed:
                 self._changed = anyio.Event()
-                while self._running.total() < self._width:
-                    taken = self._queue.pop(self._clock(), self._admits)
+                self._places.readmit()
+                while not (self._closed or self._places.is_full):
+                    taken = self._queue.pop(self._clock(), self._places.admits)
                     if taken is None:
                         break
                     key, group = taken
-                    self._running[group] += 1
-                    tasks.start_soon(self._turn, key, group)
+                    tasks.start_soon(self._turn, key, self._places.take(group))
                 await self._wait()
 
-    async def _turn(self, key: Key, group: str) -> None:
+    async def _turn(self, key: Key, place: Place) -> None:
         try:
-            await self._work(key)
+            await self._work(key, place)
         finally:
-            self._running[group] -= 1
-            self._changed.set()
-
-    def _admits(self, group: str) -> bool:
-        return self._running[group] < self._share(group)
+            self._places.release(place)
 
     async def _wait(self) -> None:
         """Until something changed or the next key is due."""
-        due = self._queue.next_due(self._admits) if self._running.total() < self._width else None
+        due = None if self._places.is_full else self._queue.next_due(self._places.admits)
         if due is None:
             await self._changed.wait()
             return

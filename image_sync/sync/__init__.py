@@ -5,20 +5,40 @@
 the configuration.
 """
 
+from image_sync.sync.bring import Bringer
 from image_sync.sync.check import Checker
+from image_sync.sync.conversion import Conversion
 from image_sync.sync.copy import Copier
+from image_sync.sync.examining import KnownDamage, Scheduled
 from image_sync.sync.hosts import Reserves
+from image_sync.sync.inspection import DamagedParts, Inspection
 from image_sync.sync.ledger import Ledger
 from image_sync.sync.ledger_stores import FileStore, RegistryStore
-from image_sync.sync.runner import Limits, Pass
+from image_sync.sync.making import Maker
+from image_sync.sync.referrers import Referrers
+from image_sync.sync.roles import Limits
+from image_sync.sync.rounds import Rounds
+from image_sync.sync.runner import Pass
+from image_sync.sync.unchanged import Examines, Unchanged
 
 __all__ = [
+    "Bringer",
     "Checker",
+    "Conversion",
     "Copier",
+    "DamagedParts",
+    "Examines",
     "FileStore",
+    "Inspection",
+    "KnownDamage",
     "Ledger",
     "Limits",
+    "Maker",
     "Pass",
+    "Referrers",
     "RegistryStore",
     "Reserves",
+    "Rounds",
+    "Scheduled",
+    "Unchanged",
 ]

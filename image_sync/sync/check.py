@@ -1,28 +1,33 @@
 """Asking both sides about one image until there is a decision; the I/O around `plan.py`.
 
 A check is one HEAD at the source and one at the cache, at the same time. A pinned image asks the
-cache first, and the source only if the cache does not hold it already. The manifest itself is
-fetched only if Y cannot be known otherwise, and then once: the ledger remembers.
+cache first, and the source only if the cache does not hold it already. Manifests are fetched only
+if Y cannot be known otherwise, and then once: the ledger remembers.
 """
 
+from typing import NamedTuple
+
 import anyio
-import msgspec
 
 from image_sync.errors import ErrorKind, ImageSyncError, RegistryError
-from image_sync.model import Endpoint, ImageSpec, Reason
-from image_sync.oci import AllPlatforms, Digest, Manifest, OnePlatform, Reference, mediatypes
-from image_sync.registry import RegistryClient
+from image_sync.model import Endpoint, ImageSpec
+from image_sync.oci import Digest, OnePlatform, Reference, mediatypes
+from image_sync.oci.conversion import is_converted
+from image_sync.registry import RegistryClient, read_tree
+from image_sync.sync.checked import Checked
+from image_sync.sync.conversion import Conversion
+from image_sync.sync.deriving import Deriver
 from image_sync.sync.hosts import Reserves
 from image_sync.sync.ledger import Ledger
+from image_sync.sync.making import Made, Maker
 from image_sync.sync.plan import (
-    ALGORITHM,
     Absent,
+    Answer,
     Ask,
     Copy,
     Decision,
     Defer,
     Derive,
-    Fail,
     Held,
     Keep,
     NotAsked,
@@ -30,33 +35,21 @@ from image_sync.sync.plan import (
     Step,
     Unknown,
     decide,
-    derive,
+    implied,
 )
-from image_sync.sync.verify import read_tree
 
 INDEX_PULLS = 8
 """Manifest GETs that a whole index is taken to cost before it was read: Docker Hub's official
 images have 2 to 20 manifests, attestations included."""
 
-Answer = Held | Absent | Unknown
 
+class _Found(NamedTuple):
+    """What both sides answered, and what follows from it."""
 
-class Checked(msgspec.Struct, frozen=True):
-    """What is known of an image after its check, and what to do.
-
-    Attributes:
-        remote_digest: X, None if the source has none, was not reached, or was not asked.
-        cached_digest: C, None if the cache has none or was not reached.
-        pulls: Manifest GETs that a copy is taken to cost at the source.
-        target_failed: The cache could not be checked, whatever the source answered.
-    """
-
-    spec: ImageSpec
-    decision: Decision
-    remote_digest: Digest | None
-    cached_digest: Digest | None
-    pulls: int
-    target_failed: bool = False
+    source: SourceAnswer
+    target: Answer
+    convert: bool
+    step: Step
 
 
 class Checker:
@@ -65,13 +58,25 @@ class Checker:
     Args:
         client: For all requests.
         ledger: Remembered pairs.
-        reserves: Says whether a manifest GET may be spent.
+        reserves: Says whether manifest GETs may be spent.
+        maker: Knows what the cache should hold.
+        conversion: Says what becomes of manifests of Docker's types.
     """
 
-    def __init__(self, client: RegistryClient, ledger: Ledger, reserves: Reserves) -> None:
+    def __init__(
+        self,
+        client: RegistryClient,
+        ledger: Ledger,
+        reserves: Reserves,
+        maker: Maker,
+        conversion: Conversion,
+    ) -> None:
         self._client = client
         self._ledger = ledger
         self._reserves = reserves
+        self._maker = maker
+        self._deriver = Deriver(client, reserves, maker)
+        self._conversion = conversion
 
     async def check(self, spec: ImageSpec, doubted: Digest | None = None) -> Checked:
         """What to do about an image; what could not be checked is part of the answer.
@@ -82,11 +87,18 @@ class Checker:
                 or its HEAD lied. It is not believed again without reading the manifest.
         """
         step: Step | Defer
-        source, target, step = await self._decide(spec)
+        source, target, convert, step = await self._decide(spec)
         if isinstance(source, Held) and isinstance(step, Copy) and step.expected == doubted:
             step = Derive(source.digest)
         if isinstance(step, Derive):
-            source, step = await self._derive(spec, step.source_digest, target)
+            source, made = await self._deriver.derive(spec, step.source_digest, convert=convert)
+            if isinstance(made, Made):
+                self._conversion.made(spec, made)
+                step = decide(spec, source, target, made.expected, convert=convert)
+                if not convert or isinstance(step, Keep):
+                    self._record(spec, source, made.expected, convert=convert)
+            else:
+                step = made
         return Checked(
             spec,
             _decision(step),
@@ -94,7 +106,30 @@ class Checker:
             target.digest if isinstance(target, Held) else None,
             _pulls(spec, source),
             isinstance(target, Unknown),
+            convert,
+            source.media_type if isinstance(source, Held) else "",
         )
+
+    def refused(self, checked: Checked) -> bool:
+        """Told that the cache did not take an image; True if another check may help.
+
+        It does not if that expects the same digest again.
+        """
+        return self._conversion.refused(checked)
+
+    def settled(self, checked: Checked) -> None:
+        """Told that the cache holds what was decided.
+
+        That an image is converted is not remembered before: its cache may take it as it is.
+        """
+        self._conversion.settled(checked)
+        x, decision = checked.remote_digest, checked.decision
+        if checked.convert and x and isinstance(decision, Copy):
+            self._ledger.record(checked.spec, x, decision.expected, convert=True)
+
+    def overtaken(self, checked: Checked) -> bool:
+        """True if the cache turned out to refuse such an image after it was checked."""
+        return self._conversion.overtaken(checked)
 
     async def cost(self, checked: Checked) -> int | None:
         """Bytes that copying would move at most, by reading the manifests at the source.
@@ -102,8 +137,7 @@ class Checker:
         None where nothing would be copied, or where the reading is not affordable.
 
         Raises:
-            CopyError: The image is not whole at the source.
-            RegistryError: It could not be read.
+            RegistryError: It could not be read, or is not whole at the source.
         """
         if not isinstance(checked.decision, Copy):
             return None
@@ -111,20 +145,38 @@ class Checker:
         if not self._reserves.allows(source.host, checked.pulls):
             return None
         with self._reserves.promising(source.host, checked.pulls):
-            return (await read_tree(self._client, source, checked.decision.expected)).size
+            made = {manifest.digest: manifest for manifest in await self._maker.made(checked)}
+            return (await read_tree(self._client, source, checked.decision.expected, made)).size
 
-    async def _decide(self, spec: ImageSpec) -> tuple[SourceAnswer, Answer, Step]:
+    async def _decide(self, spec: ImageSpec) -> _Found:
         """What both sides answer, and the first step that follows from it."""
         source: SourceAnswer = NotAsked()
         if spec.pin:
             target = await self._ask(spec.target, spec.target_reference)
         else:
             source, target = await self._ask_both(spec)
-        step = decide(spec, source, target, await self._remembered(spec, source))
-        if isinstance(step, Ask):
+        found = await self._follow(spec, source, target)
+        if isinstance(found.step, Ask):
             source = await self._ask(spec.source, spec.source_reference)
-            step = decide(spec, source, target, await self._remembered(spec, source))
-        return source, target, step
+            found = await self._follow(spec, source, target)
+        if found.convert or not isinstance(found.step, Copy | Derive):
+            return found
+        try:
+            before = await self._was_converted(spec, source, target)
+        except ImageSyncError as error:
+            target = Unknown(error)
+            return found._replace(
+                target=target, step=decide(spec, source, target, None, convert=False)
+            )
+        return await self._follow(spec, source, target, convert=True) if before else found
+
+    async def _follow(
+        self, spec: ImageSpec, source: SourceAnswer, target: Answer, *, convert: bool = False
+    ) -> _Found:
+        """What follows from the answers of both sides and from what is remembered."""
+        convert, expected = await self._remembered(spec, source, target, convert=convert)
+        step = decide(spec, source, target, expected, convert=convert)
+        return _Found(source, target, convert, step)
 
     async def _ask_both(self, spec: ImageSpec) -> tuple[Answer, Answer]:
         source: Answer = Absent()
@@ -145,63 +197,48 @@ class Checker:
             return Unknown(error)
         return Held(head.digest, head.media_type) if head else Absent()
 
-    async def _remembered(self, spec: ImageSpec, source: SourceAnswer) -> Digest | None:
-        """Y from the ledger; not asked where X decides alone."""
-        x = source.digest if isinstance(source, Held) else spec.pin
-        plain = isinstance(source, Held) and source.media_type in mediatypes.MANIFESTS
-        whole = plain or isinstance(spec.platforms, AllPlatforms)
-        if x is None or (whole and x.algorithm == ALGORITHM):
-            return None
-        return await self._ledger.expected(spec, x)
+    async def _remembered(
+        self, spec: ImageSpec, source: SourceAnswer, target: Answer, *, convert: bool
+    ) -> tuple[bool, Digest | None]:
+        """Whether it is converted, and Y from the ledger; not asked where X decides alone."""
+        x, media_type = spec.pin, ""
+        if isinstance(source, Held):
+            x, media_type = source.digest, source.media_type
+        held = isinstance(target, Held) and target.digest == x
+        convert = convert or self._conversion.applies(spec, held=held)
+        if x is None or implied(spec, x, media_type, convert=True):
+            return convert, None
+        if convert or self._conversion.is_open:
+            expected = await self._ledger.expected(spec, x, convert=True)
+            if convert or expected:
+                return True, expected
+        if implied(spec, x, media_type, convert=False):
+            return False, None
+        return False, await self._ledger.expected(spec, x, convert=False)
 
-    async def _derive(
-        self, spec: ImageSpec, x: Digest, target: Answer
-    ) -> tuple[Answer, Step | Defer]:
-        """Y by one GET of X, and what follows from it."""
-        if not self._reserves.allows(spec.source.host, 1):
-            return Held(x, ""), Defer()
-        try:
-            with self._reserves.promising(spec.source.host, 1):
-                manifest = await self._manifest(spec, x)
-        except ImageSyncError as error:
-            return Unknown(error), Fail(Reason.SOURCE_UNKNOWN, error)
-        if manifest is None:
-            return Absent(), decide(spec, Absent(), target, None)
-        source = Held(manifest.digest, manifest.media_type)
-        try:
-            expected = derive(spec, manifest)
-        except RegistryError as error:
-            return source, Fail(Reason.UNSUITABLE, error)
-        self._ledger.record(spec, manifest.digest, expected)
-        return source, decide(spec, source, target, expected)
-
-    async def _manifest(self, spec: ImageSpec, x: Digest) -> Manifest | None:
-        """The manifest X; what the tag holds now if X is not to be had (fault rows 30 and 55).
-
-        None if the tag is gone meanwhile.
+    async def _was_converted(self, spec: ImageSpec, source: SourceAnswer, target: Answer) -> bool:
+        """Whether the cache holds a converted image where the source has one of Docker's types.
 
         Raises:
-            RegistryError: Neither is to be had.
+            RegistryError: The cache did not say.
         """
+        docker = isinstance(source, Held) and source.media_type in mediatypes.DOCKER
+        if not docker or not isinstance(target, Held) or target.media_type not in mediatypes.OCI:
+            return False
+        if not self._conversion.is_open:
+            return False
+        reference = spec.target.repository.digest(target.digest)
         try:
-            return await self._client.get_manifest(spec.source, spec.source.repository.digest(x))
+            return is_converted(await self._client.get_manifest(spec.target, reference))
         except RegistryError as error:
-            lost = error.kind in {ErrorKind.NOT_FOUND, ErrorKind.BAD_CONTENT}
-            if spec.pin or not lost:
-                raise
-            failure = error
-        try:
-            manifest = await self._client.get_manifest(spec.source, spec.source_reference)
-        except RegistryError as error:
-            if error.kind is ErrorKind.NOT_FOUND:
-                return None
+            if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.BAD_CONTENT}:
+                return False  # it is to be replaced anyway
             raise
-        if manifest.digest == x:  # engines copy by digest, and that is not to be had
-            raise failure
-        head = await self._client.head_manifest(spec.source, spec.source_reference)
-        if head and head.digest == x:  # it did not move: HEAD lies
-            self._client.distrust_head(spec.source)
-        return manifest
+
+    def _record(self, spec: ImageSpec, source: Answer, expected: Digest, *, convert: bool) -> None:
+        """Remember what the source's image becomes."""
+        if isinstance(source, Held):
+            self._ledger.record(spec, source.digest, expected, convert=convert)
 
 
 def _decision(step: Step | Defer) -> Decision:

@@ -1,11 +1,15 @@
 """One image on its way through a pass: what is known of it, what was tried, how long it took."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
+from image_sync.errors import ImageSyncError
 from image_sync.model import ImageSpec, SyncResult
 from image_sync.oci import Digest
-from image_sync.sync.check import Checked
+from image_sync.schedule import Place
+from image_sync.sync.checked import Checked
+from image_sync.sync.failure import is_contested, is_outdated
+from image_sync.sync.referrers import Referrer
 
 
 class Item:
@@ -16,6 +20,10 @@ class Item:
         attempts: Copies begun.
         failures: Attempts that failed, before a copy began or after.
         doubted: A Y that the source turned out not to have.
+        contested: Its tag was found to name what neither a check saw nor we put there.
+        refused: A Y that the cache did not take, and its words.
+        damaged: Parts of it that the cache holds damaged.
+        referrers: What refers to it at the source and not in the cache.
         waited: Seconds of pauses.
         result: What came of it, once that is known.
     """
@@ -26,8 +34,12 @@ class Item:
         "_spent",
         "attempts",
         "checked",
+        "contested",
+        "damaged",
         "doubted",
         "failures",
+        "referrers",
+        "refused",
         "result",
         "spec",
         "waited",
@@ -39,6 +51,10 @@ class Item:
         self.attempts = 0
         self.failures = 0
         self.doubted: Digest | None = None
+        self.contested = False
+        self.refused: tuple[Digest, ImageSyncError] | None = None
+        self.damaged: frozenset[Digest] = frozenset()
+        self.referrers: tuple[Referrer, ...] = ()
         self.waited = 0.0
         self.result: SyncResult | None = None
         self._clock = clock
@@ -60,6 +76,16 @@ class Item:
         self.attempts += 1
         return self.attempts
 
+    def is_to_be_checked(self, expected: Digest, error: ImageSyncError) -> bool:
+        """Whether a new check may help after a failure; once for either cause of that."""
+        if is_outdated(error) and self.doubted is None:
+            self.doubted = expected
+            return True
+        if is_contested(error) and not self.contested:
+            self.contested = True
+            return True
+        return False
+
     @contextmanager
     def working(self) -> Iterator[None]:
         """Count the time of a block as work on it."""
@@ -68,3 +94,28 @@ class Item:
             yield
         finally:
             self._spent, self._began = self.duration, None
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Leave the time of a block out of the work that it is part of."""
+        self._spent, self._began = self.duration, None
+        try:
+            yield
+        finally:
+            self._began = self._clock()
+
+
+class ItemAttempt:
+    """An attempt at an image, in a place of the copies: a `bring.Attempt`."""
+
+    def __init__(self, item: Item, place: Place) -> None:
+        self.begin = item.begin
+        self._item = item
+        self._place = place
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncGenerator[None, None]:
+        """Give the place to others meanwhile, and stop the clock."""
+        with self._item.idle():
+            async with self._place.resting():
+                yield

@@ -1,8 +1,9 @@
-"""Remembered digest pairs: what X became under the wanted platforms.
+"""Remembered digest pairs: what X became under the wanted platforms, converted or as it was.
 
 A pair is a fact that never changes, so the ledger is an optimisation: without it the answer is the
-same and costs one manifest GET. Where it is kept is `ledger_stores.py`'s business. Several
-instances may share a place: each reads all documents and writes its own.
+same and costs a manifest GET, or several where manifests are converted. Where it is kept is
+`ledger_stores.py`'s business. Several instances may share a place: each reads all documents and
+writes its own.
 """
 
 import sys
@@ -19,7 +20,9 @@ from image_sync.oci import Digest
 from image_sync.oci.quoting import printable
 from image_sync.runtime.unforeseen import unwrapped
 
-VERSION = 1
+VERSION = 2
+_READABLE = frozenset({1, VERSION})
+"""Versions that are read; documents of version 1 have no converted pairs."""
 _SAVE_SECONDS = 30.0
 """For saving: some small requests to the cache."""
 MAX_PAIRS = 50_000
@@ -55,11 +58,12 @@ class Pair(msgspec.Struct, frozen=True, array_like=True):
     source_digest: str
     expected: str
     day: int
+    convert: bool = False  # Docker's types became the OCI's
 
     @property
     def key(self) -> "Key":
         """What it is looked up by."""
-        return self.source, self.platforms, self.source_digest
+        return self.source, self.platforms, self.source_digest, self.convert
 
 
 class _Document(msgspec.Struct):
@@ -71,7 +75,7 @@ class _Version(msgspec.Struct):
     version: int
 
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, bool]
 Pairs = dict[Key, Pair]
 
 
@@ -105,19 +109,24 @@ class Ledger:
         finally:
             self._loaded.set()
 
-    async def expected(self, spec: ImageSpec, source_digest: Digest) -> Digest | None:
+    async def expected(
+        self, spec: ImageSpec, source_digest: Digest, *, convert: bool
+    ) -> Digest | None:
         """Y for X, if it is remembered; waits until the ledger is loaded."""
         await self._loaded.wait()
-        key = _key(spec, source_digest)
+        key = *_names(spec, source_digest), convert
         pair = self._own.get(key) or self._others.get(key)
         if pair is None:
             return None
         self._use(pair)
         return Digest.parse(pair.expected)
 
-    def record(self, spec: ImageSpec, source_digest: Digest, expected: Digest) -> None:
+    def record(
+        self, spec: ImageSpec, source_digest: Digest, expected: Digest, *, convert: bool
+    ) -> None:
         """Remember that X became Y."""
-        self._use(Pair(*_key(spec, source_digest), str(expected), self._today()))
+        names = _names(spec, source_digest)
+        self._use(Pair(*names, str(expected), self._today(), convert))
 
     async def save(self, seconds: float = _SAVE_SECONDS) -> None:
         """Write our own document if it changed; a ledger that cannot be written is no failure.
@@ -197,13 +206,13 @@ class Ledger:
         self._emit(
             Warned(
                 "ledger",
-                f"{what}; going on without: images of which one platform is wanted may cost one "
-                "manifest GET each (settings.ledger chooses another place, or none)",
+                f"{what}; going on without: checks of multi-platform images may cost manifest GETs "
+                "(settings.ledger chooses another place, or none)",
             )
         )
 
 
-def _key(spec: ImageSpec, source_digest: Digest) -> Key:
+def _names(spec: ImageSpec, source_digest: Digest) -> tuple[str, str, str]:
     return str(spec.source.repository), str(spec.platforms), str(source_digest)
 
 
@@ -223,7 +232,7 @@ def _decode(document: bytes) -> Pairs:
     """
     try:
         version = msgspec.json.decode(document, type=_Version).version
-        if version != VERSION:
+        if version not in _READABLE:
             raise ValueError(f"it is of version {version}, and this image-sync knows {VERSION}")
         pairs = msgspec.json.decode(document, type=_Document).pairs
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

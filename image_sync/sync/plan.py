@@ -1,9 +1,9 @@
 """What to do about one image, from what both sides answered. Pure.
 
 X is the digest that the source holds, C the one the cache holds, Y the one the cache should hold:
-X itself, or what the wanted platforms make of it. The rows of the table in docs/design.md, section
-"How an image is decided", stand here in the same order. "Could not check" is never taken for
-"changed" or "unchanged".
+X itself, or what the wanted platforms and a conversion to the OCI's types make of it. The rows of
+the table in docs/design.md, section "How an image is decided", stand here in the same order. "Could
+not check" is never taken for "changed" or "unchanged".
 """
 
 from typing import assert_never
@@ -14,12 +14,14 @@ from image_sync.errors import ErrorKind, ImageSyncError, RegistryError, Side
 from image_sync.model import ImageSpec, Reason, Verdict
 from image_sync.oci import (
     AllPlatforms,
+    Descriptor,
     Digest,
     Manifest,
     OnePlatform,
     PlatformList,
     mediatypes,
 )
+from image_sync.oci.selection import select
 
 ALGORITHM = "sha256"
 """Of Y: the one that every engine, registry and puller knows (image spec 1.1, descriptor.md)."""
@@ -46,8 +48,9 @@ class Unknown(msgspec.Struct, frozen=True):
     error: ImageSyncError
 
 
-SourceAnswer = Held | Absent | Unknown | NotAsked
-TargetAnswer = Held | Absent | Unknown
+Answer = Held | Absent | Unknown
+SourceAnswer = Answer | NotAsked
+TargetAnswer = Answer
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -64,8 +67,8 @@ class Copy(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> Reason:
-        """Why, for the report."""
-        return Reason.MISSING if self.verdict is Verdict.MISSING else Reason.CHANGED
+        """Why, for the report: the reasons to copy have the names of their verdicts."""
+        return Reason(self.verdict)
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -94,7 +97,12 @@ Decision = Keep | Copy | Fail | Defer
 
 
 def decide(
-    spec: ImageSpec, source: SourceAnswer, target: TargetAnswer, expected: Digest | None
+    spec: ImageSpec,
+    source: SourceAnswer,
+    target: TargetAnswer,
+    expected: Digest | None,
+    *,
+    convert: bool,
 ) -> Step:
     """The next step for an image.
 
@@ -103,9 +111,10 @@ def decide(
         source: What the source answered.
         target: What the cache answered.
         expected: Y, where the ledger or a manifest told it.
+        convert: Manifests of Docker's types become the OCI's.
     """
     if isinstance(source, Absent):
-        return Fail(Reason.SOURCE_GONE, _gone(spec))
+        return gone(spec)
     if isinstance(target, Unknown):
         return Fail(Reason.TARGET_UNKNOWN, target.error)
     if isinstance(source, Unknown):
@@ -113,13 +122,14 @@ def decide(
     held = target.digest if isinstance(target, Held) else None
     match source:
         case NotAsked():
-            expected = expected or _implied(spec, spec.pin, _type_of(spec.pin, target))
+            media_type = _type_of(spec.pin, target)
+            expected = expected or implied(spec, spec.pin, media_type, convert=convert)
             return Keep(expected) if expected and expected == held else Ask()
         case Held(digest=digest) if spec.pin not in {None, digest}:
             return Fail(Reason.SOURCE_UNKNOWN, _not_the_pin(spec, digest))
         case Held(digest=digest, media_type=media_type):
             media_type = media_type or _type_of(digest, target)
-            expected = expected or _implied(spec, digest, media_type)
+            expected = expected or implied(spec, digest, media_type, convert=convert)
             if expected is None:
                 return Derive(digest)
             if expected == held:
@@ -129,60 +139,61 @@ def decide(
             assert_never(source)
 
 
-def derive(spec: ImageSpec, manifest: Manifest) -> Digest:
-    """Y: the digest that the cache should hold when the source holds a manifest; always sha256.
+def gone(spec: ImageSpec) -> Fail:
+    """What to do when the source has no such tag: the cached one stays."""
+    error = RegistryError(
+        f"{spec.source_reference} does not exist, or not for us",
+        ErrorKind.NOT_FOUND,
+        side=Side.SOURCE,
+    )
+    return Fail(Reason.SOURCE_GONE, error)
+
+
+def implied(
+    spec: ImageSpec, digest: Digest | None, media_type: str, *, convert: bool
+) -> Digest | None:
+    """Y without asking for more: X, if all of it is wanted or there is nothing to choose from.
+
+    Where Docker's types become the OCI's, X must be known to have none.
+    """
+    if digest is None or digest.algorithm != ALGORITHM:
+        return None
+    if convert:
+        return digest if media_type == mediatypes.OCI_MANIFEST else None
+    whole = isinstance(spec.platforms, AllPlatforms) or media_type in mediatypes.MANIFESTS
+    return digest if whole else None
+
+
+def choose(spec: ImageSpec, manifest: Manifest) -> Manifest | Descriptor:
+    """What is wanted of an image: its manifest, a shorter index of our own, or one child.
 
     Raises:
-        RegistryError: The manifest has no child for the wanted platforms, or only an engine that
-            this version lacks could make what is wanted.
+        RegistryError: There is no child for a wanted platform, or none that could be kept.
+        ManifestError: The shorter index cannot be written.
     """
-    whole = Digest.of(manifest.content)
     if not manifest.is_index:
-        return whole
+        return manifest
     match spec.platforms:
         case AllPlatforms():
-            return whole
+            return manifest
         case OnePlatform(platform=platform):
             child = manifest.child_for(platform)
             if child is None:
                 raise _no_platform(spec, manifest)
             if child.digest.algorithm != ALGORITHM:
                 raise _other_algorithm(spec, child.digest)
-            return child.digest
+            return child
         case PlatformList(platforms=platforms):
-            offered = set(manifest.platforms())
-            if not set(platforms) <= offered:
+            if not set(platforms) <= set(manifest.platforms()):
                 raise _no_platform(spec, manifest)
-            if offered <= set(platforms):
-                return whole
-            raise RegistryError(
-                f"{spec}: a list of platforms that leaves some out ({spec.platforms}) needs an "
-                "index of our own, which neither crane nor skopeo can make",
-                ErrorKind.UNSUPPORTED,
-                side=Side.SOURCE,
-                hint="name one platform, all that the image has, or `all`",
-            )
+            return select(manifest, platforms)
         case _:
             assert_never(spec.platforms)
-
-
-def _implied(spec: ImageSpec, digest: Digest | None, media_type: str) -> Digest | None:
-    """Y without asking for more: X, if all of it is wanted or there is nothing to choose from."""
-    whole = isinstance(spec.platforms, AllPlatforms) or media_type in mediatypes.MANIFESTS
-    return digest if whole and digest and digest.algorithm == ALGORITHM else None
 
 
 def _type_of(digest: Digest | None, target: TargetAnswer) -> str:
     """The media type of X, where the cache holds X itself and says."""
     return target.media_type if isinstance(target, Held) and target.digest == digest else ""
-
-
-def _gone(spec: ImageSpec) -> RegistryError:
-    return RegistryError(
-        f"{spec.source_reference} does not exist, or not for us",
-        ErrorKind.NOT_FOUND,
-        side=Side.SOURCE,
-    )
 
 
 def _other_algorithm(spec: ImageSpec, digest: Digest) -> RegistryError:

@@ -5,7 +5,7 @@ from typing import TypedDict
 from image_sync.errors import EngineError, ErrorKind, ImageSyncError, side_of
 from image_sync.model import Action, ImageSpec, Reason, SyncResult, Verdict
 from image_sync.oci import Digest
-from image_sync.sync.copy import Outcome
+from image_sync.sync.bring import Outcome
 from image_sync.sync.item import Item
 from image_sync.sync.plan import Copy, Decision, Fail, Keep
 

@@ -9,21 +9,21 @@ ends when every image has a result, when its time is over, or when it is stopped
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import anyio
 import msgspec
 
-from image_sync.errors import ErrorKind, ImageSyncError, RegistryError
+from image_sync.errors import ErrorKind, ImageSyncError
 from image_sync.events import AttemptFailed, Emit, ImageFinished, Warned
-from image_sync.model import ImageSpec, Reason, SyncResult
+from image_sync.model import ImageSpec, Reason, SyncResult, Verdict
 from image_sync.oci import Digest
 from image_sync.runtime.retry import Backoff
-from image_sync.schedule import Lane
-from image_sync.sync.check import Checked
-from image_sync.sync.copy import Deferred, Outcome
-from image_sync.sync.failure import bug, is_outdated, may_pass, reason_of
-from image_sync.sync.item import Item
+from image_sync.schedule import Lane, Place
+from image_sync.sync.bring import Outcome
+from image_sync.sync.checked import Checked
+from image_sync.sync.copy import Deferred
+from image_sync.sync.failure import bug, is_refusal, may_pass, reason_of, reason_of_look
+from image_sync.sync.item import Item, ItemAttempt
 from image_sync.sync.plan import Copy, Defer, Fail, Keep
 from image_sync.sync.results import (
     deferred,
@@ -34,6 +34,7 @@ from image_sync.sync.results import (
     planned,
     pulled,
 )
+from image_sync.sync.roles import Checks, Copies, Limits, Looks
 
 MAX_ATTEMPTS = 3
 """Attempts at one image in one pass."""
@@ -47,46 +48,6 @@ CHECKS_PER_HOST = 32
 """Checks of one source host at once: docs/design.md, section Speed."""
 
 
-class Checks(Protocol):
-    """What finds out about an image."""
-
-    async def check(self, spec: ImageSpec, doubted: Digest | None = None) -> Checked:
-        """What to do about it; `doubted` is a digest that the source did not have after all."""
-
-    async def cost(self, checked: Checked) -> int | None:
-        """Bytes that a copy would move at most."""
-
-
-class Copies(Protocol):
-    """What brings an image into the cache."""
-
-    def affordable(self, checked: Checked) -> bool:
-        """Whether its pulls may be spent."""
-
-    async def attempt(
-        self, checked: Checked, expected: Digest, begin: Callable[[], int]
-    ) -> Outcome | Deferred:
-        """One attempt; `begin` counts it once the cache was looked at, and tells its number."""
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How a pass goes about its work.
-
-    Attributes:
-        concurrency: Images copied at once.
-        check_concurrency: Images checked at once.
-        timeout: Seconds for the whole pass, None for no bound.
-        dry_run: Decide, and copy nothing.
-        cost: Find out what a copy would move, where none is made.
-    """
-
-    concurrency: int
-    check_concurrency: int
-    timeout: float | None = None
-    dry_run: bool = False
-    cost: bool = False
-
-
 class Pass:
     """One pass over some images; made for it and used once.
 
@@ -94,6 +55,7 @@ class Pass:
         specs: The images.
         checks: Finds out.
         copies: Brings in.
+        looks: Looks closer at what is unchanged.
         limits: How much at once, and for how long.
         emit: Told of every result.
         backoff: Seconds before the next attempt, by the number of the last.
@@ -105,6 +67,7 @@ class Pass:
         specs: Sequence[ImageSpec],
         checks: Checks,
         copies: Copies,
+        looks: Looks,
         limits: Limits,
         emit: Emit,
         *,
@@ -114,6 +77,7 @@ class Pass:
         self._items = [Item(spec, clock) for spec in specs]
         self._checks = checks
         self._copies = copies
+        self._looks = looks
         self._limits = limits
         self._emit = emit
         self._backoff = backoff or Backoff().delay
@@ -168,21 +132,51 @@ class Pass:
         """Whether all images that have no result yet are of one host."""
         return len(self._unfinished) <= 1
 
-    async def _check(self, item: Item) -> None:
+    async def _check(self, item: Item, _: Place) -> None:
         with self._guard(item):
             item.checked = checked = await self._checks.check(item.spec, item.doubted)
             match checked.decision:
-                case Keep():
-                    self._conclude(item, kept(item))
+                case Keep(expected=expected):
+                    await self._look(item, checked, expected)
                 case Defer():
                     self._conclude(item, deferred(item))
                 case Fail(reason=reason, error=error):
                     if not self._waits_to_check(item, error):
                         self._conclude(item, failed(item, reason, error))
-                case Copy(reason=reason) if self._limits.dry_run:
-                    await self._plan(item, checked, reason)
-                case Copy():
-                    self._copying.put(item, item.spec.source.host)
+                case Copy(expected=expected) if item.refused and item.refused[0] == expected:
+                    error = item.refused[1]
+                    self._conclude(item, failed(item, reason_of(error, begun=True), error))
+                case Copy(reason=reason):
+                    await self._bring(item, checked, reason)
+
+    async def _look(self, item: Item, checked: Checked, expected: Digest) -> None:
+        """See whether an unchanged image is whole, and whether referrers came late."""
+        try:
+            found = await self._looks.look(item.spec, expected)
+        except ImageSyncError as error:
+            if not self._waits_to_check(item, error):
+                self._conclude(item, failed(item, reason_of_look(error), error))
+            return
+        if found.damaged:
+            item.damaged = found.damaged
+            repair = Copy(expected, Verdict.DAMAGED)
+            item.checked = msgspec.structs.replace(checked, decision=repair)
+            await self._bring(item, item.checked, repair.reason)
+        elif found.referrers:
+            item.referrers = found.referrers
+            await self._bring(item, checked, Reason.REFERRERS)
+        else:
+            self._conclude(item, kept(item))
+
+    async def _bring(self, item: Item, checked: Checked, reason: Reason) -> None:
+        """Have something copied, or say that it would be."""
+        if self._limits.dry_run:
+            await self._plan(item, checked, reason)
+        elif item.refused:
+            # Whether the cache takes it now tells what becomes of all that wait.
+            self._copying.put_first(item, item.spec.source.host)
+        else:
+            self._copying.put(item, item.spec.source.host)
 
     async def _plan(self, item: Item, checked: Checked, reason: Reason) -> None:
         """What a dry run does instead of copying."""
@@ -199,33 +193,47 @@ class Pass:
             self._emit(Warned("cost", f"{item.spec}: what a copy would move is unknown: {error}"))
         self._conclude(item, planned(item, reason, cost))
 
-    async def _copy(self, item: Item) -> None:
+    async def _copy(self, item: Item, place: Place) -> None:
         with self._guard(item):
             checked, before = item.checked, item.attempts
-            if checked is None or not isinstance(checked.decision, Copy):
-                raise AssertionError(f"{item.spec} is copied without a decision to do so")
-            expected, reason = checked.decision.expected, checked.decision.reason
+            assert checked, f"{item.spec} is copied without a check"  # noqa: S101
+            if self._checks.overtaken(checked):
+                self._checking.put(item, item.spec.source.host)
+                return
+            attempt = ItemAttempt(item, place)
+            match checked.decision:
+                case Copy(expected=expected, reason=reason):
+                    copy = self._copies.attempt(checked, expected, attempt, item.damaged)
+                case Keep(expected=expected):
+                    reason = Reason.REFERRERS
+                    copy = self._copies.refer(checked, item.referrers, attempt)
+                case _:
+                    raise AssertionError(f"{item.spec} is copied without a decision to do so")
             try:
-                outcome = await self._copies.attempt(checked, expected, item.begin)
+                outcome = await copy
             except ImageSyncError as error:
-                self._after_failure(item, expected, error, begun=item.attempts > before)
+                self._after_failure(item, checked, expected, error, begun=item.attempts > before)
                 return
             match outcome:
                 case Deferred():
                     self._conclude(item, deferred(item))
                 case Outcome():
+                    self._checks.settled(checked)
                     self._conclude(item, pulled(item, reason, outcome))
 
     def _after_failure(
-        self, item: Item, expected: Digest, error: ImageSyncError, *, begun: bool
+        self, item: Item, checked: Checked, expected: Digest, error: ImageSyncError, *, begun: bool
     ) -> None:
         """Wait, look again, try again, or give up."""
         if item.attempts < MAX_ATTEMPTS and self._waits(item, self._copying, error):
             return
+        if is_refusal(error) and item.refused is None and self._checks.refused(checked):
+            item.refused = expected, error
+            self._again(item, self._checking, error, 0.0)
+            return
         item.failures += 1
         if item.tries < MAX_ATTEMPTS:
-            if item.doubted is None and is_outdated(error):
-                item.doubted = expected
+            if item.is_to_be_checked(expected, error):
                 self._again(item, self._checking, error, 0.0)
                 return
             if may_pass(error):
@@ -247,7 +255,7 @@ class Pass:
 
         That is a host that is paused, or one that is down and whose circuit is open.
         """
-        if not isinstance(error, RegistryError) or error.retry_after is None:
+        if error.retry_after is None:
             return False
         pause = max(error.retry_after, _SHORTEST_WAIT)
         if pause > PATIENCE or item.waited + pause > PATIENCE + _SLACK:

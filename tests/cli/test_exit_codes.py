@@ -3,15 +3,17 @@
 import pytest
 
 from image_sync.cli import exit_codes
-from image_sync.errors import Side
+from image_sync.errors import ErrorKind, Side
 from image_sync.model import (
     Action,
+    Condition,
     Endpoint,
     ImageSpec,
     Reason,
     SyncResult,
     TlsPolicy,
     Verdict,
+    Verified,
 )
 from image_sync.oci import AllPlatforms, Repository
 
@@ -76,3 +78,34 @@ def test_exit_code(
     """The table of the README, row by row."""
     found = exit_codes.of_pass(results, signal=signal, skip_on_error=skip, drift_matters=drift)
     assert found == code
+
+
+@pytest.mark.parametrize(
+    ("conditions", "signal", "code"),
+    [
+        pytest.param([], None, 0, id="nothing-to-do"),
+        pytest.param(["whole", "healed", "missing"], None, 0, id="all-well"),
+        pytest.param(["whole", "damaged"], None, 1, id="damage-remains"),
+        pytest.param(["healed", "unknown"], None, 1, id="one-could-not-be-checked"),
+        pytest.param(["unknown", "unknown"], None, 4, id="cache-down"),
+        pytest.param(["damaged", "unknown"], None, 1, id="damage-beside-the-unknown"),
+        pytest.param(["whole", "unknown"], 15, 143, id="terminated"),
+        pytest.param(["unknown"], 2, 130, id="interrupted"),
+    ],
+)
+def test_a_verification_fails_for_damage_and_for_what_it_does_not_know(
+    conditions: list[str], signal: int | None, code: int
+) -> None:
+    """What was healed is well; a tag that the cache lacks is the next pass's business."""
+    results = [Verified(spec=SPEC, condition=Condition(each)) for each in conditions]
+    assert exit_codes.of_verification(results, signal=signal) == code
+
+
+def test_what_is_wrong_with_a_manifest_is_not_the_caches_being_down() -> None:
+    """It answered, and well."""
+    unknown = [
+        Verified(spec=SPEC, condition=Condition.UNKNOWN, error_kind=kind)
+        for kind in (ErrorKind.BAD_CONTENT, ErrorKind.UNAVAILABLE)
+    ]
+    assert exit_codes.of_verification(unknown, signal=None) == 1
+    assert exit_codes.of_verification(unknown[1:], signal=None) == 4

@@ -30,8 +30,8 @@ _SECRET = "hunter2"
             id="typo-in-an-image",
         ),
         pytest.param(
-            with_settings(bandwidth="1"),
-            "<stdin>:4:3: settings: unknown key 'bandwidth'; known here: concurrency",
+            with_settings(speed="1"),
+            "<stdin>:4:3: settings: unknown key 'speed'; known here: concurrency",
             id="unknown",
         ),
         pytest.param(

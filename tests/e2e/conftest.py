@@ -18,8 +18,8 @@ from tests.real.tools import SKOPEOS, bin_directory
 # crane speaks plain HTTP to 127.0.0.1 whether told to or not, so that a source there is refused.
 SOURCE_ADDRESS = "127.0.0.3"
 
-# The tools by what they are called in the configuration, and the program that stands for each.
-TOOLS = {"crane": "crane", **dict.fromkeys(SKOPEOS, "skopeo")}
+# The engines and their versions, and what each is called in the configuration.
+ENGINES = {"crane": "crane", **dict.fromkeys(SKOPEOS, "skopeo"), "builtin": "builtin"}
 
 
 @pytest.fixture
@@ -32,18 +32,21 @@ def source(tmp_path: Path, authority: Authority) -> Iterator[RunningRegistry]:
         yield registry
 
 
-@pytest.fixture(params=TOOLS)
-def tool(request: pytest.FixtureRequest) -> str:
-    """Each tool and version in turn."""
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine and version in turn."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
-def program(tmp_path: Path, tool: str, source: RunningRegistry, cache: RunningRegistry) -> Program:
-    """image-sync that copies with one tool, trusts the source and has an account there."""
-    name = TOOLS[tool]
-    return set_up(tmp_path, source, cache, bin_directory(tmp_path / "bin", {name: tool}), name)
+def program(
+    tmp_path: Path, engine: str, source: RunningRegistry, cache: RunningRegistry
+) -> Program:
+    """image-sync that copies with one engine, trusts the source and has an account there."""
+    name = ENGINES[engine]
+    tools = {} if engine == "builtin" else {name: engine}
+    return set_up(tmp_path, source, cache, bin_directory(tmp_path / "bin", tools), name)
 
 
 @pytest.fixture

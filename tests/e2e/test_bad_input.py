@@ -65,12 +65,6 @@ CASES = [
     ),
     pytest.param(VALID, ["-c", "c.yaml"], ["--once"], id="no-daemon-yet"),
     pytest.param(None, ["--once", "nginx:1"], ["embedded", "--cache"], id="no-embedded-yet"),
-    pytest.param(
-        VALID + "settings: {preferred_tool: builtin}\n",
-        ["--once", "-c", "c.yaml"],
-        ["builtin", "crane"],
-        id="no-builtin-yet",
-    ),
     pytest.param(VALID, ["--onse", "-c", "c.yaml"], ["--onse", "--once"], id="misspelled-flag"),
     pytest.param(VALID, ["chek"], ["chek", "check"], id="misspelled-verb"),
     pytest.param(VALID, ["check", "c.yaml"], ["--config c.yaml"], id="file-without-flag"),

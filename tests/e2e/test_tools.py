@@ -16,26 +16,26 @@ from tests.real.tools import bin_directory, require
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "reason", "kind"),
+    "behaviour",
     [
-        pytest.param(fake_tools.LIES, "commit_failed", "blob_missing", id="lies"),
-        pytest.param(fake_tools.CRASHES, "copy_failed", "tool", id="crashes"),
-        pytest.param(fake_tools.SHOUTS, "copy_failed", "tool", id="shouts"),
+        pytest.param(fake_tools.LIES, id="lies"),
+        pytest.param(fake_tools.CRASHES, id="crashes"),
+        pytest.param(fake_tools.SHOUTS, id="shouts"),
     ],
 )
-def test_a_broken_tool_fails_its_image_and_moves_no_tag(
+def test_a_broken_tool_is_not_believed_and_the_builtin_engine_takes_over(
     behaviour: str,
-    reason: str,
-    kind: str,
+    source: RunningRegistry,
     cache: RunningRegistry,
     stand_in: Callable[..., StandIn],
 ) -> None:
     """Its word counts for nothing: what is in the cache does."""
-    program, _ = stand_in(behaviour)
+    program, path = stand_in(behaviour)
     run = program.once()
-    assert (run.code, run.only.action) == (1, "failed"), run.stderr
-    assert (run.only.reason, run.only.error_kind, run.only.attempts) == (reason, kind, 3)
-    assert cache.api.tags("team/app") == []
+    assert (run.code, run.only.engine, run.only.attempts) == (0, "builtin", 1), run.stderr
+    assert len(fake_tools.starts(path)) == 1
+    assert "builtin instead of crane" in run.stderr
+    assert cache.api.digest_of("team/app", "1") == source.api.digest_of("team/app", "1")
     assert "\x1b" not in run.stderr + run.stdout
 
 
@@ -75,38 +75,44 @@ def test_a_failure_of_one_tool_is_the_turn_of_the_next(
     assert cache.api.digest_of("team/app", "1") == digest
 
 
-def test_no_tool_at_all_is_said(
+def test_without_any_tool_image_sync_copies_by_itself(
     tmp_path: Path,
     source: RunningRegistry,
     cache: RunningRegistry,
     programs: dict[str, bytes],
 ) -> None:
-    """The error names both tools and how to get them."""
+    """Without a word, unless one was named: then the log says how to get it."""
     source.push("team/app", "1", images.single(programs))
+    digest = source.push("team/app", "2", images.single(programs, label="two"))
     (tmp_path / "bin").mkdir()
     program = set_up(tmp_path, source, cache, tmp_path / "bin", "crane")
     program.add(source, "team/app", "1")
-    run = program.once()
-    assert run.code == 1
-    assert run.only.error is not None
-    assert "crane: it is not installed" in run.only.error
-    assert "skopeo: it is not installed" in run.only.error
-    assert "neither crane nor skopeo is on PATH" in run.stderr
+    named = program.once()
+    assert (named.code, named.only.engine) == (0, "builtin"), named.stderr
+    assert "builtin instead of crane: it is not installed: install it" in named.stderr
+    del program.settings["preferred_tool"]
+    program.add(source, "team/app", "2")
+    silent = program.once()
+    assert (silent.code, silent.actions) == (0, ["already_cached", "pulled"]), silent.stderr
+    assert "crane" not in silent.stderr
+    assert cache.api.digest_of("team/app", "2") == digest
 
 
 def test_an_old_crane_is_used_only_if_it_is_named(
+    source: RunningRegistry,
+    programs: dict[str, bytes],
     stand_in: Callable[..., StandIn],
 ) -> None:
     """Being the default is not being named: it can be made to send credentials to strangers."""
     program, path = stand_in(fake_tools.CRASHES, version="0.20.2")
     del program.settings["preferred_tool"]
     run = program.once()
-    assert run.code == 1
-    assert run.only.error is not None
-    assert "0.20.2" in run.only.error
+    assert (run.code, run.only.engine) == (0, "builtin"), run.stderr
+    assert "0.20.2" in run.stderr
     assert fake_tools.starts(path) == []
     program.settings["preferred_tool"] = "crane"
-    assert program.once().code == 1
+    source.push("team/app", "1", images.single(programs, label="another"))
+    assert program.once().code == 0
     assert fake_tools.starts(path) != []
 
 
@@ -116,8 +122,8 @@ def test_a_blob_that_is_lost_in_the_cache_is_found_and_copied_again(
     cache: RunningRegistry,
     programs: dict[str, bytes],
 ) -> None:
-    """A manifest that is there does not stand for an image that is whole: crane would take it for
-    one, so skopeo repairs (a copy to another tag of the same digest finds the damage)."""
+    """A manifest that is there does not stand for an image that is whole: the tools would take it
+    for one, so builtin repairs (a copy to another tag of the same digest finds the damage)."""
     image = images.single(programs)
     source.push("team/app", "1", image)
     source.push("team/app", "2", image)
@@ -130,7 +136,7 @@ def test_a_blob_that_is_lost_in_the_cache_is_found_and_copied_again(
     program.add(source, "team/app", "2")
     run = program.once()
     assert (run.code, run.actions) == (0, ["already_cached", "pulled"]), run.stderr
-    assert run.report.results[1].engine == "skopeo"
+    assert run.report.results[1].engine == "builtin"
     assert cache.api.head_blob("team/app", lost).status == 200
 
 
@@ -178,6 +184,7 @@ def test_the_time_of_a_pass_is_bounded(
 
 
 def test_kill_9_in_mid_copy_leaves_the_old_tag_and_no_child(
+    engine: str,
     program: Program,
     source: RunningRegistry,
     cache: RunningRegistry,
@@ -194,7 +201,7 @@ def test_kill_9_in_mid_copy_leaves_the_old_tag_and_no_child(
     process = program.start("--once", "--config", str(program.config))
     hold.wait()
     children = _children(process.pid)
-    assert children
+    assert bool(children) is (engine != "builtin")
     finish(process, signal.SIGKILL)
     _wait_for_end(children)
     hold.release()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from image_sync.engines import Access, CopyRequest, Crane, Engine, Skopeo
 from image_sync.errors import Side
 from image_sync.events import Event
 from image_sync.model import Endpoint, HostPolicy, Security, TlsPolicy
-from image_sync.oci import Digest, Repository
+from image_sync.oci import Digest, Manifest, Repository
 from image_sync.runtime.process import Limits
 
 DIGEST = Digest.of(b"an image")
@@ -71,7 +72,8 @@ def request(
     digest: Digest = DIGEST,
     security: tuple[Security, Security] = (Security.VERIFIED, Security.VERIFIED),
     deadline: float = 60.0,
-    repair: bool = False,
+    repair: frozenset[Digest] = frozenset(),
+    made: tuple[Manifest, ...] = (),
 ) -> CopyRequest:
     """A copy; how its sides must prove themselves is the check's business, not an engine's."""
     return CopyRequest(
@@ -82,4 +84,17 @@ def request(
         target_security=security[1],
         deadline=deadline,
         repair=repair,
+        made=made,
     )
+
+
+class Watch(msgspec.Struct):
+    """A turn of nobody else's: it notes the progress."""
+
+    seen: list[int] = []
+
+    def progress(self, moved: int) -> None:
+        self.seen.append(moved)
+
+    def resting(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()

@@ -89,6 +89,17 @@ CRANE = [
     (f"{PUT}: MANIFEST_INVALID: manifest invalid; map[mediaType:x]", K.REFUSED_BY_TARGET, "target"),
     (f"{PUT}: MANIFEST_BLOB_UNKNOWN: blob unknown to registry", K.BLOB_MISSING, "target"),
     (f"{PUT}: unexpected status code 415 Unsupported Media Type", K.REFUSED_BY_TARGET, "target"),
+    (f"{PUT}: unexpected status code 413 Request Entity Too Large", K.REFUSED_BY_TARGET, "target"),
+    (
+        f"PATCH http://{TARGET}/v2/manifests/app/blobs/uploads/1: unexpected status code 413 Request Entity Too Large: <html>",
+        K.BLOB_REFUSED,
+        "target",
+    ),
+    (
+        f"PUT http://{TARGET}/v2/manifests/app/blobs/uploads/1: unexpected status code 413 Request Entity Too Large",
+        K.BLOB_REFUSED,
+        "target",
+    ),
     (
         f"{PUT}: UNKNOWN: unknown error; map[Err:28 Op:write Path:/x] no space left on device",
         K.TARGET_FULL,
@@ -154,6 +165,16 @@ SKOPEO = [
     ),
     ("writing blob: Digest did not match, expected sha256:0, got sha256:1", K.BAD_CONTENT, None),
     (f"{AT_TARGET}: manifest invalid: manifest invalid", K.REFUSED_BY_TARGET, "target"),
+    (
+        f"{AT_TARGET}: received unexpected HTTP status: 413 Request Entity Too Large",
+        K.REFUSED_BY_TARGET,
+        "target",
+    ),
+    (
+        "writing blob: uploading layer chunked: received unexpected HTTP status: 413 Request Entity Too Large",
+        K.BLOB_REFUSED,
+        "target",
+    ),
     (
         f"writing blob: initiating layer upload to /v2/x/blobs/uploads/ in {TARGET}: denied",
         K.DENIED,

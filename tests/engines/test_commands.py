@@ -17,9 +17,11 @@ from image_sync.engines.access import auth_file, operand_host
 from image_sync.engines.crane import case_refusal, needs_relay
 from image_sync.errors import EngineError, ErrorKind, Side
 from image_sync.model import HostPolicy, Security
-from image_sync.oci import Digest, Repository
+from image_sync.oci import Digest, Manifest, Repository
 from tests.engines.fake import FakeTool
-from tests.engines.support import DIGEST, Setup, request
+from tests.engines.support import DIGEST, Setup, Watch, request
+
+MADE = Manifest(b"{}", DIGEST, "application/vnd.oci.image.index.v1+json")
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +32,7 @@ SHA512 = Digest.of(b"an image", "sha512")
 async def told(tool: FakeTool, asked: CopyRequest) -> list[str]:
     """The arguments that a tool got."""
     tool.install("exit 0", record=True)
-    await tool.setup.engine(tool.name).copy(asked, lambda _: None)
+    await tool.setup.engine(tool.name).copy(asked, Watch())
     return tool.lines("argv")
 
 
@@ -82,7 +84,7 @@ async def test_the_relay_goes_to_port_80_of_a_cache_that_names_none(
     cache = f"127.0.0.9:{port}" if port else "127.0.0.9"
     FakeTool(setup, "crane").install(PROBE.format(python=sys.executable))
     with pytest.raises(EngineError) as failure:
-        await setup.engine("crane").copy(request(target=cache, security=(V, C)), lambda _: None)
+        await setup.engine("crane").copy(request(target=cache, security=(V, C)), Watch())
     assert (failure.value.kind, failure.value.side) == (ErrorKind.NETWORK, Side.TARGET)
     assert f"no way to {cache}: " in failure.value.message
     assert f"('127.0.0.9', {port or 80})" in failure.value.message
@@ -177,7 +179,7 @@ async def test_an_unreadable_ca_file_is_the_operators(setup: Setup, name: str) -
     setup.policies["source.example"] = HostPolicy(ca_file="/no/such/ca.pem")
     FakeTool(setup, name).install("exit 0")
     with pytest.raises(EngineError, match=r"/no/such/ca\.pem") as failure:
-        await setup.engine(name).copy(request(), lambda _: None)
+        await setup.engine(name).copy(request(), Watch())
     assert failure.value.kind is ErrorKind.CONFIG
 
 
@@ -186,7 +188,8 @@ CRANE_REFUSES = [
     pytest.param(request(security=(U, V)), "source.example alone", id="source-unverified"),
     pytest.param(request(security=(C, V)), "source.example alone", id="source-clear"),
     pytest.param(request(digest=SHA512), "sha512", id="sha512"),
-    pytest.param(request(repair=True), "repairs nothing", id="repair"),
+    pytest.param(request(repair=frozenset({DIGEST})), "damaged there", id="repair"),
+    pytest.param(request(made=(MADE,)), "made anew", id="made"),
     *(
         pytest.param(request(host, security=(V, C)), "plain HTTP", id=f"source-{host}")
         for host in (

@@ -8,7 +8,7 @@ from image_sync.engines import CopyRequest, Engine
 from image_sync.errors import EngineError, ErrorKind
 from image_sync.model import HostPolicy
 from tests.engines.fake import NAMES, FakeTool
-from tests.engines.support import BRISK, Setup, request
+from tests.engines.support import BRISK, Setup, Watch, request
 from tests.runtime.test_process import alive, appears
 
 pytestmark = pytest.mark.anyio
@@ -24,14 +24,14 @@ def tool(request: pytest.FixtureRequest, setup: Setup) -> FakeTool:
 
 async def failure_of(engine: Engine, asked: CopyRequest) -> EngineError:
     with pytest.raises(EngineError) as failure:
-        await engine.copy(asked, lambda _: None)
+        await engine.copy(asked, Watch())
     return failure.value
 
 
 async def test_a_tool_that_ends_well_is_believed_for_now(tool: FakeTool) -> None:
     """Exit code 0 is a copy, also when nothing was copied: the caller reads back (fault row 66)."""
     tool.install("exit 0")
-    copied = await tool.setup.engine(tool.name).copy(request(), lambda _: None)
+    copied = await tool.setup.engine(tool.name).copy(request(), Watch())
     assert copied.bytes_reused is None
     assert tool.setup.left_behind() == []
 
@@ -64,7 +64,7 @@ async def test_a_slow_tool_is_told_from_a_hanging_one(tool: FakeTool) -> None:
     tool.install("exec dd if=/dev/zero of=/dev/null bs=64k")
     seen: list[int] = []
     with pytest.raises(EngineError) as failure:
-        await tool.setup.engine(tool.name).copy(request(deadline=1.5), seen.append)
+        await tool.setup.engine(tool.name).copy(request(deadline=1.5), Watch(seen))
     assert (failure.value.kind, failure.value.progressed) == (ErrorKind.TIMEOUT, True)
     assert seen
 
@@ -74,7 +74,7 @@ async def test_a_cancelled_copy_leaves_no_process_and_no_file(tool: FakeTool) ->
     tool.install("trap '' TERM; echo $$ > $note/pid; while :; do sleep 600 & wait; done")
     noted = tool.setup.bin.parent / "notes" / "pid"
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(tool.setup.engine(tool.name).copy, request(), print)
+        tasks.start_soon(tool.setup.engine(tool.name).copy, request(), Watch())
         await appears(noted)
         tasks.cancel_scope.cancel()
     assert not alive(int(tool.note("pid")))
@@ -180,7 +180,7 @@ async def test_accounts_are_in_private_files_and_nowhere_else(tool: FakeTool) ->
     setup.accounts["third.example"] = Credential("third", "third-canary")
     setup.environ["UNRELATED_TOKEN"] = "inherited-canary"
     tool.install("exit 0", record=True)
-    await setup.engine(tool.name).copy(request(), lambda _: None)
+    await setup.engine(tool.name).copy(request(), Watch())
     for place in ("argv", "cmdline", "environ"):
         assert "canary" not in tool.note(place)
         assert "bWU6cDRz" not in tool.note(place)
@@ -200,7 +200,7 @@ async def test_the_environment_is_built(tool: FakeTool, deadline: float) -> None
         "HOME": "/root",
         "SSL_CERT_FILE": "/ca",
     }
-    await tool.setup.engine(tool.name).copy(request(deadline=deadline + 10), lambda _: None)
+    await tool.setup.engine(tool.name).copy(request(deadline=deadline + 10), Watch())
     seen = dict(line.split("=", 1) for line in tool.lines("environ"))
     assert seen["PATH"] == "/usr/bin:/bin"
     assert seen["HOME"].startswith(str(tool.setup.folder))
@@ -218,7 +218,7 @@ async def test_a_proxy_is_the_sources_and_never_the_caches(tool: FakeTool) -> No
     tool.install("exit 0", record=True)
     tool.setup.source_proxy = "http://general.example:3128"
     tool.setup.policies["source.example"] = HostPolicy(proxy="http://own.example:3128")
-    await tool.setup.engine(tool.name).copy(request(), lambda _: None)
+    await tool.setup.engine(tool.name).copy(request(), Watch())
     seen = dict(line.split("=", 1) for line in tool.lines("environ"))
     assert seen["HTTPS_PROXY"] == seen["HTTP_PROXY"] == "http://own.example:3128"
     assert seen["NO_PROXY"] == "cache.example:5000,127.0.0.1"

@@ -1,11 +1,9 @@
 """Which engine copies, and when the next one may try."""
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 
-from image_sync.engines import Copied, CopyRequest, Refusal, Selection, leads_on
+from image_sync.engines import Copied, CopyRequest, Refusal, Selection, Turn, leads_on
 from image_sync.errors import EngineError, ErrorKind
 from tests.engines.support import request
 
@@ -17,11 +15,13 @@ class Scripted(msgspec.Struct, frozen=True):
 
     name: str
     answer: Refusal | None = None
+    resumes: bool = False
+    vouches: bool = False
 
     async def refusal(self, request: CopyRequest) -> Refusal | None:
         return self.answer
 
-    async def copy(self, request: CopyRequest, progress: Callable[[int], None]) -> Copied:
+    async def copy(self, request: CopyRequest, turn: Turn) -> Copied:
         return Copied(None, None)
 
 
@@ -69,8 +69,14 @@ LEADS_ON = {ErrorKind.TOOL, ErrorKind.UNSUPPORTED}
 
 @pytest.mark.parametrize("kind", ErrorKind)
 @pytest.mark.parametrize("progressed", [False, True])
-def test_only_a_tools_own_failure_leads_to_the_next(kind: ErrorKind, progressed: bool) -> None:  # noqa: FBT001
-    """What a registry said, another engine would hear again; a slow tool may be replaced."""
+@pytest.mark.parametrize("resumes", [False, True])
+def test_only_a_tools_own_failure_leads_to_the_next(
+    kind: ErrorKind,
+    progressed: bool,  # noqa: FBT001
+    resumes: bool,  # noqa: FBT001
+) -> None:
+    """What a registry said, another engine would hear again; one that was too slow is followed by
+    one that can do with several deadlines, and by no other."""
     error = EngineError("failed", kind, engine="crane", progressed=progressed)
-    expected = kind in LEADS_ON or (kind is ErrorKind.TIMEOUT and progressed)
-    assert leads_on(error) is expected
+    expected = kind in LEADS_ON or (kind is ErrorKind.TIMEOUT and progressed and resumes)
+    assert leads_on(error, Scripted("next", resumes=resumes)) is expected

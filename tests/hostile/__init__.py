@@ -37,12 +37,19 @@ from tests.hostile.behaviours.redirect import (
     RedirectWithoutLocation,
 )
 from tests.hostile.behaviours.tagmove import TagMoves
-from tests.hostile.behaviours.uploading import MountIgnored, UploadLost
+from tests.hostile.behaviours.uploading import (
+    LargeRefused,
+    MountIgnored,
+    StreamsRefused,
+    Torn,
+    UploadLost,
+)
 from tests.hostile.fault import Behaviour, Composed, Exchange, Fault, Injected
 from tests.hostile.gate import Gate
 from tests.hostile.listener import closed_port
 from tests.hostile.message import Headers, Request
 from tests.hostile.rawport import HTTPS_ONLY, Manner, RawPort
+from tests.hostile.referrers import ReferrersApi
 from tests.hostile.registry import HostileRegistry
 from tests.hostile.response import Response, error, response
 from tests.hostile.sink import Sink
@@ -78,6 +85,7 @@ __all__ = [
     "HugeFields",
     "InformationalStorm",
     "Injected",
+    "LargeRefused",
     "LocationForm",
     "Manner",
     "MountIgnored",
@@ -89,6 +97,7 @@ __all__ = [
     "RedirectChain",
     "RedirectLoop",
     "RedirectWithoutLocation",
+    "ReferrersApi",
     "Refusal",
     "Refused",
     "Request",
@@ -98,10 +107,12 @@ __all__ = [
     "Sink",
     "Stalled",
     "Store",
+    "StreamsRefused",
     "TagMoves",
     "TokenServer",
     "TooLong",
     "TooManyRequests",
+    "Torn",
     "Truncated",
     "Unauthorized",
     "Unread",

@@ -61,16 +61,20 @@ class Connection:
         """
         await self._fill()
 
-    async def read_body(self, request: Request) -> None:
-        """Fill `request.body`, unless that has happened already."""
+    async def read_body(self, request: Request, most: int | None = None) -> None:
+        """Fill `request.body`, unless that has happened already.
+
+        With `most`, stop when so many bytes of it are there; the connection is of no use then.
+        """
         if not self._body_pending:
             return
         if (request.headers.get("Expect") or "").lower() == "100-continue":
             await self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if (request.headers.get("Transfer-Encoding") or "").lower() == "chunked":
-            await self._read_chunks(request.body)
+            await self._read_chunks(request.body, most)
         else:
-            await self._move(int(request.headers.get("Content-Length") or 0), request.body)
+            length = int(request.headers.get("Content-Length") or 0)
+            await self._move(length if most is None else min(most, length), request.body)
         self._body_pending = False
 
     async def send(self, data: bytes) -> None:
@@ -155,8 +159,11 @@ class Connection:
             into += piece
             count -= len(piece)
 
-    async def _read_chunks(self, into: bytearray) -> None:
+    async def _read_chunks(self, into: bytearray, most: int | None = None) -> None:
         while size := int((await self._line()).split(b";")[0], 16):
+            if most is not None and len(into) + size >= most:
+                await self._move(most - len(into), into)
+                return
             await self._move(size, into)
             await self._line()
         while await self._line() != b"\r\n":

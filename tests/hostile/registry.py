@@ -1,7 +1,8 @@
 """An OCI registry that behaves, until faults are injected: OCI distribution spec 1.1.
 
-Covered: pull, push (monolithic, streamed, chunked, mounted), tags, delete. Not covered:
-referrers (404, which sends clients to the tag schema). Uploads belong in `uploads.py`.
+Covered: pull, push (monolithic, streamed, chunked, mounted), tags, delete; the referrers API where
+`referrers` is set, and 404 otherwise, which sends clients to the tag schema. Uploads belong in
+`uploads.py`.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from tests.hostile.authorization import Access, Authorization
 from tests.hostile.message import Request
+from tests.hostile.referrers import ReferrersApi, subject_of
 from tests.hostile.response import Response, error, response
 from tests.hostile.server import Server
 from tests.hostile.store import Repository, Store, StoredManifest, digest_of
@@ -27,6 +29,7 @@ _ROUTES = tuple(
         ("blob", r"/v2/(?P<name>.+)/blobs/(?P<reference>[^/]+)"),
         ("manifest", r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)"),
         ("tags", r"/v2/(?P<name>.+)/tags/(?P<reference>list)"),
+        ("referrers", r"/v2/(?P<name>.+)/referrers/(?P<reference>[^/]+)"),
     )
 )
 
@@ -46,6 +49,7 @@ class HostileRegistry(Server):
         self.store = Store()
         self.uploads = Uploads(self.store)
         self.authorization = authorization
+        self.referrers: ReferrersApi | None = None
 
     @override
     def answer(self, request: Request) -> Response:
@@ -71,7 +75,10 @@ class HostileRegistry(Server):
                 if held is None:
                     return error(404, "NAME_UNKNOWN", "repository name not known to registry")
                 return _read(request, kind, held, reference)
-            case "none", _:
+            case "referrers", "GET" if self.referrers:
+                held = self.store.repository(name)
+                return self.referrers.answer(request, held, name, reference)
+            case (("none" | "referrers"), _):
                 return response(404, b"404 page not found\n", media_type="text/plain")
             case _:
                 return error(405, "UNSUPPORTED", "the operation is unsupported")
@@ -90,7 +97,9 @@ class HostileRegistry(Server):
         if ":" not in reference:
             held.tags[reference] = digest
         location = ("Location", f"/v2/{name}/manifests/{digest}")
-        return response(201, b"", location, ("Docker-Content-Digest", digest))
+        subject = subject_of(held.manifests[digest]) if self.referrers else None
+        about = (("OCI-Subject", subject),) if subject else ()
+        return response(201, b"", location, ("Docker-Content-Digest", digest), *about)
 
     def _manifest_refusal(self, content: bytes, name: str) -> Response | None:
         if len(content) > _MANIFEST_BYTES:

@@ -30,6 +30,7 @@ from tests.hostile import (
     HubQuota,
     HugeFields,
     InformationalStorm,
+    LargeRefused,
     MountIgnored,
     OnlyRanged,
     RangeIgnored,
@@ -43,9 +44,11 @@ from tests.hostile import (
     Reset,
     ShiftedRange,
     Stalled,
+    StreamsRefused,
     TagMoves,
     TooLong,
     TooManyRequests,
+    Torn,
     Truncated,
     Unauthorized,
     Unread,
@@ -417,3 +420,36 @@ async def test_faults_come_in_order_and_run_out(registry: HostileRegistry) -> No
     statuses = [(await ask(registry.host, "GET", MANIFEST)).status for _ in range(5)]
     assert statuses == [503, 429, 503, 200, 200]
     assert (limited.hits, broken.hits) == (1, 2)
+
+
+@pytest.mark.parametrize("after", [0, 3, 10])
+async def test_a_torn_upload_keeps_what_arrived(after: int) -> None:
+    """The session has as many bytes as the client is told when it asks (row 45)."""
+    async with HostileRegistry() as registry:
+        location = (await ask(registry.host, "POST", "/v2/a/blobs/uploads/"))["Location"]
+        registry.inject(Fault("PATCH", "*", Torn(registry.uploads, after)))
+        sent = get(location, "Content-Length: 10", method="PATCH") + b"0123456789"
+        assert (await hear(registry.host, sent)).data == b""
+        (session,) = registry.uploads.sessions.values()
+        assert session.received == b"0123456789"[:after]
+
+
+async def test_bodies_without_a_length_are_refused() -> None:
+    """411, and those with one are taken (row 47)."""
+    async with HostileRegistry() as registry:
+        location = (await ask(registry.host, "POST", "/v2/a/blobs/uploads/"))["Location"]
+        registry.inject(Fault("PATCH", "*", StreamsRefused()))
+        sent = (
+            get(location, "Transfer-Encoding: chunked", method="PATCH") + b"3\r\nabc\r\n0\r\n\r\n"
+        )
+        assert b" 411 " in (await hear(registry.host, sent)).head
+        assert (await ask(registry.host, "PATCH", location, body=b"abc")).status == 202
+
+
+async def test_bodies_that_are_too_large_are_refused() -> None:
+    """413, and smaller ones are taken (row 47)."""
+    async with HostileRegistry() as registry:
+        location = (await ask(registry.host, "POST", "/v2/a/blobs/uploads/"))["Location"]
+        registry.inject(Fault("PATCH", "*", LargeRefused(3)))
+        assert (await ask(registry.host, "PATCH", location, body=b"abcd")).status == 413
+        assert (await ask(registry.host, "PATCH", location, body=b"abc")).status == 202

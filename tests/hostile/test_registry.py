@@ -255,3 +255,26 @@ async def test_a_registry_that_was_down_comes_back_on_its_port(registry: Hostile
             await ask(host, "GET", "/v2/")
     assert registry.host == host
     assert (await ask(host, "GET", "/v2/a/manifests/1")).status == 200
+
+
+async def test_a_least_chunk_is_told_and_held_to(registry: HostileRegistry) -> None:
+    """Only the last chunk may be shorter (row 47)."""
+    registry.uploads.least_chunk = 10
+    started = await ask(registry.host, "POST", "/v2/a/blobs/uploads/")
+    assert started["OCI-Chunk-Min-Length"] == "10"
+    location = started["Location"]
+    assert (await ask(registry.host, "PATCH", location, body=b"0123456789")).status == 202
+    assert (await ask(registry.host, "PATCH", location, body=b"short")).status == 202
+    refused = await ask(registry.host, "PATCH", location, body=b"more")
+    assert (refused.status, code(refused)) == (400, "SIZE_INVALID")
+
+
+async def test_a_mount_without_a_name_is_done_only_where_it_is_said(
+    registry: HostileRegistry,
+) -> None:
+    """As at Zot, which looks in every repository (row 48)."""
+    registry.store.put_blob("holder", LAYER)
+    target = f"/v2/a/blobs/uploads/?mount={DIGEST}"
+    assert (await ask(registry.host, "POST", target)).status == 202
+    registry.uploads.mounts_unnamed = True
+    assert (await ask(registry.host, "POST", target)).status == 201

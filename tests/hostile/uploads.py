@@ -30,6 +30,7 @@ class Session(msgspec.Struct):
     repository: str
     state: str  # what a Location of the form QUERY carries
     received: bytearray = msgspec.field(default_factory=bytearray)
+    ends: bool = False  # True: the last chunk was a short one, which only the last may be
 
 
 class Uploads:
@@ -38,6 +39,8 @@ class Uploads:
     def __init__(self, store: Store) -> None:
         self.location_form = LocationForm.PATH
         self.location_origin = ""  # scheme and authority for ELSEWHERE
+        self.least_chunk = 0  # bytes of every PATCH but the last (row 47)
+        self.mounts_unnamed = False  # True: a mount finds the blob in any repository, as at Zot
         self.sessions: dict[str, Session] = {}
         self._store = store
         self._numbers = count(1)
@@ -55,7 +58,8 @@ class Uploads:
             return self._keep(repository, bytes(request.body), query["digest"])
         number = f"upload-{next(self._numbers)}"
         self.sessions[number] = Session(repository, state=f"state-of-{number}")
-        return self._progress(202, number, origin)
+        least = ("OCI-Chunk-Min-Length", str(self.least_chunk))
+        return self._progress(202, number, origin, *([least] if self.least_chunk else []))
 
     def step(self, request: Request, repository: str, number: str, origin: str) -> Response:
         """The answer to GET, PATCH, PUT or DELETE on a session."""
@@ -72,12 +76,21 @@ class Uploads:
             return response(204)
         return self._receive(request, number, origin)
 
+    def keep_part(self, repository: str, number: str, part: bytes) -> None:
+        """Take bytes whose request broke off, as distribution does."""
+        session = self.sessions[number]
+        assert session.repository == repository
+        session.received += part
+
     def _receive(self, request: Request, number: str, origin: str) -> Response:
         session = self.sessions[number]
         if not _continues(request, session):
             return self._progress(416, number, origin)
+        if session.ends and request.body:
+            return error(400, "SIZE_INVALID", "only the last chunk may be that short")
         session.received += request.body
         if request.method == "PATCH":
+            session.ends = len(request.body) < self.least_chunk
             return self._progress(202, number, origin)
         return self._finish(request, number, session)
 
@@ -96,12 +109,18 @@ class Uploads:
         return _created(repository, digest)
 
     def _mounted(self, repository: str, digest: str, source: str | None) -> bool:
-        found = self._store.repositories.get(source or "", Repository()).blobs.get(digest)
+        held = self._store.repositories
+        searched = [held.get(source, Repository())] if source else []
+        if self.mounts_unnamed:
+            searched += held.values()
+        found = next((each.blobs[digest] for each in searched if digest in each.blobs), None)
         if found is not None:
             self._store.repository(repository).blobs[digest] = found
         return found is not None
 
-    def _progress(self, status: int, number: str, origin: str) -> Response:
+    def _progress(
+        self, status: int, number: str, origin: str, *fields: tuple[str, str]
+    ) -> Response:
         session = self.sessions[number]
         last = max(0, len(session.received) - 1)  # `0-0` also before the first byte
         return response(
@@ -110,6 +129,7 @@ class Uploads:
             ("Location", self._location(number, session, origin)),
             ("Range", f"0-{last}"),
             ("Docker-Upload-UUID", number),
+            *fields,
         )
 
     def _location(self, number: str, session: Session, origin: str) -> str:

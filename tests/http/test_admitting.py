@@ -1,15 +1,18 @@
 """Slots, pauses and circuits on the wire."""
 
+from collections.abc import AsyncIterator
+
 import anyio
 import pytest
 
 from image_sync.errors import ErrorKind, RegistryError, Side
 from image_sync.events import CircuitOpened, Event, HostPaused, PullQuota
-from image_sync.http import Http
+from image_sync.http import Http, Request
 from image_sync.model import HostPolicy
 from tests.hostile import (
     Composed,
     Fault,
+    Gate,
     Held,
     HostileRegistry,
     HubAbuseLimit,
@@ -49,6 +52,35 @@ async def test_a_host_gets_no_more_at_once_than_it_may() -> None:
             assert len(registry.requests) == 3
             held.gate.open()
         assert len(registry.requests) == 6
+
+
+async def test_an_upload_whose_content_is_slow_to_come_keeps_nobody_waiting() -> None:
+    """Streams have slots of their own, as many as the host may have; who only asks goes past."""
+    async with HostileRegistry() as registry:
+        gate = Gate()
+
+        async def content() -> AsyncIterator[bytes]:
+            yield b"x"
+            await gate.hold()
+
+        def upload() -> Request:
+            stream, side = content(), Side.TARGET
+            return get(registry.host, method="PATCH", content=stream, side=side)
+
+        policies = {registry.host: HostPolicy(concurrency=2)}
+        async with (
+            Http(policies=policies, emit=nothing) as http,
+            anyio.create_task_group() as tasks,
+        ):
+            for _ in range(3):
+                tasks.start_soon(body_of, http, upload())
+            await gate.reached(2)
+            with anyio.fail_after(5):
+                for content_of_it in (None, b"content that is at hand"):
+                    asked = get(registry.host, side=Side.TARGET, content=content_of_it)
+                    assert (await body_of(http, asked))[0] == 200
+            assert gate.arrivals == 2
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_slot_is_held_until_the_body_is_done() -> None:

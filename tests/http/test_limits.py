@@ -74,6 +74,15 @@ async def test_slots_belong_to_host_and_side() -> None:
     assert limits.slots("other", Side.SOURCE).value == CONCURRENCY
 
 
+async def test_streams_have_slots_of_their_own() -> None:
+    """As many as there are for everything else."""
+    limits = Limits({"h": HostPolicy(concurrency=3)}, VirtualClock())
+    streams = limits.streams("h", Side.TARGET)
+    assert streams is not limits.slots("h", Side.TARGET)
+    assert streams is limits.streams("h", Side.TARGET)
+    assert streams.value == 3
+
+
 async def test_hosts_without_a_rate_have_no_bucket() -> None:
     """Nothing is paced that nobody asked to pace."""
     limits = Limits({"h": HostPolicy(requests_per_second=5.0)}, VirtualClock())

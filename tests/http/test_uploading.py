@@ -1,8 +1,10 @@
 """Uploads: who is the brake, and whose fault a failure is."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from image_sync.errors import ErrorKind, RegistryError, Side
@@ -10,10 +12,14 @@ from image_sync.http import Http
 from tests.hostile import (
     Answer,
     Behaviour,
+    Composed,
     Drip,
+    Exchange,
     Fault,
     HostileRegistry,
     InformationalStorm,
+    Refused,
+    Response,
     Unauthorized,
     Unread,
 )
@@ -127,3 +133,92 @@ async def test_unauthorized_is_an_answer_with_its_challenge() -> None:
         async with http.send(get(registry.host)) as response:
             assert response.status == 401
             assert response.headers.get("www-authenticate") == 'Bearer realm="https://r/t"'
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(Answer(201), id="taken"),
+        pytest.param(Answer(401, early=True), id="answered early"),
+        pytest.param(Refused(), id="reset"),
+    ],
+)
+async def test_content_is_not_read_any_more_when_the_request_is_over(behaviour: Behaviour) -> None:
+    """However it ended, what the content holds was let go of before."""
+    closed = False
+
+    async def content() -> AsyncIterator[bytes]:
+        nonlocal closed
+        try:
+            for _ in range(100):
+                yield PIECE
+        finally:
+            await anyio.lowlevel.checkpoint()
+            closed = True
+
+    async with HostileRegistry() as registry, Http(policies={}, emit=nothing) as http:
+        registry.inject(Fault("PATCH", "*", behaviour))
+        asked = get(registry.host, method="PATCH", content=content())
+        with suppress(RegistryError):
+            await body_of(http, asked)
+        assert closed
+
+
+async def test_content_that_is_waited_for_ends_with_its_request() -> None:
+    """An answer ends the wait for more; so does a cancellation."""
+    ended = 0
+
+    async def content(began: anyio.Event) -> AsyncIterator[bytes]:
+        nonlocal ended
+        try:
+            yield PIECE
+            began.set()
+            await anyio.sleep_forever()
+        finally:
+            ended += 1
+
+    async with HostileRegistry() as registry, Http(policies={}, emit=nothing) as http:
+        registry.inject(Fault("PATCH", "*", Answer(401, early=True)))
+        asked = get(registry.host, method="PATCH", content=content(anyio.Event()))
+        assert (await body_of(http, asked))[0] == 401
+        assert ended == 1
+        registry.inject(Fault("PUT", "*", Unread()))
+        began = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(
+                body_of, http, get(registry.host, method="PUT", content=content(began))
+            )
+            await began.wait()
+            tasks.cancel_scope.cancel()
+        assert ended == 2
+
+
+async def test_a_request_may_be_granted_more_time() -> None:
+    """Where the answer to one takes longer than others (fault row 25)."""
+    async with (
+        HostileRegistry() as registry,
+        Http(policies={}, emit=nothing, deadlines=HASTY) as http,
+    ):
+        registry.inject(Fault("PUT", "*", Composed(Late(HASTY.headers + HASTY.idle), Answer(201))))
+        asked = get(registry.host, method="PUT", content=b"x" * 100_000)
+        assert await kind_of(http, asked) is ErrorKind.TIMEOUT
+        for content in (b"x", b"x" * 100_000, endless_for(100)):
+            patient = get(registry.host, method="PUT", content=content, patience=5.0)
+            assert (await body_of(http, patient))[0] == 201
+
+
+class Late:
+    """The honest answer after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        answer = await exchange.proceed()
+        await anyio.sleep(self._seconds)
+        return answer
+
+
+async def endless_for(pieces: int) -> AsyncIterator[bytes]:
+    for _ in range(pieces):
+        yield PIECE

@@ -8,7 +8,17 @@ import pytest
 
 from image_sync import events
 from image_sync.errors import ErrorKind, Side
-from image_sync.model import Action, Reason, Security, SyncResult, Tally, Verdict
+from image_sync.model import (
+    Action,
+    Condition,
+    Damage,
+    Reason,
+    Security,
+    SyncResult,
+    Tally,
+    Verdict,
+    Verified,
+)
 from image_sync.observe import EventLog, log
 from image_sync.oci import Digest
 from tests.cli.test_exit_codes import SPEC
@@ -44,6 +54,18 @@ EXAMPLES: list[tuple[events.Event, str]] = [
     (events.ImageFinished(result(Action.PULLED)), "info"),
     (events.ImageFinished(result(Action.ALREADY_CACHED)), "debug"),
     (events.ImageFinished(result(Action.FAILED, "source: down")), "error"),
+    (events.ImageVerified(Verified(spec=SPEC, condition=Condition.WHOLE, digest=X)), "debug"),
+    (
+        events.ImageVerified(
+            Verified(
+                spec=SPEC,
+                condition=Condition.DAMAGED,
+                digest=X,
+                damage=(Damage(C, "the blob is missing", ErrorKind.BLOB_MISSING),),
+            )
+        ),
+        "error",
+    ),
     (events.RequestFinished(Side.SOURCE, "a.example", "HEAD", "/v2/a", 200, 0.1, 1), "debug"),
     (events.HostPaused("a.example", 60.0, pulls_only=True, why="toomanyrequests"), "warning"),
     (events.PullQuota("docker.io", 100, 20), "debug"),

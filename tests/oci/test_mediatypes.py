@@ -12,6 +12,16 @@ def test_every_manifest_request_offers_all_types() -> None:
     assert not offered & mediatypes.SCHEMA1
 
 
+def test_every_manifest_type_of_docker_s_has_one_of_the_oci_s() -> None:
+    """And what the OCI's are called stays as it is; foreign layers stay foreign."""
+    known = mediatypes.OCI_FOR_DOCKER
+    assert {known[each] for each in mediatypes.DOCKER} == mediatypes.OCI
+    assert not set(known) & set(known.values())
+    for docker, oci in known.items():
+        foreign = docker.startswith(mediatypes.NONDISTRIBUTABLE)
+        assert oci.startswith(mediatypes.NONDISTRIBUTABLE) == foreign
+
+
 @pytest.mark.parametrize(
     ("content_type", "essence"),
     [

@@ -125,6 +125,24 @@ def test_unambiguous_values_survive(value: JSON) -> None:
 
 
 @given(
+    values
+    | st.dictionaries(st.sampled_from("ab"), st.floats(allow_nan=False, allow_infinity=False))
+)
+def test_what_is_written_is_read_as_the_same_value_in_the_same_order(value: JSON) -> None:
+    """And written again as the same bytes."""
+    written = strictjson.dump(value)
+    read = strictjson.parse(written)
+    assert read == value
+    assert strictjson.dump(read) == written
+
+
+def test_what_is_written_is_compact_and_keeps_the_order_of_keys() -> None:
+    """No white space, no escapes that need not be."""
+    written = strictjson.dump({"b": [1, True, None], "a": {"ä": 0.5}})
+    assert written == '{"b":[1,true,null],"a":{"ä":0.5}}'.encode()
+
+
+@given(
     st.binary(max_size=100)
     | st.text(alphabet='{}[]:,"aA\\u0189eE+-.NIntfruls ', max_size=60).map(str.encode)
 )

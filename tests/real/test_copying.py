@@ -15,9 +15,7 @@ from tests.real.images import KINDS, Programs
 from tests.real.registries import distribution
 from tests.real.running import RunningRegistry, Serving
 from tests.real.tls import Authority
-from tests.real.tools import SKOPEOS, require
-
-KIND = pytest.mark.parametrize("kind", KINDS)
+from tests.real.tools import require
 
 
 def run(
@@ -50,34 +48,6 @@ def crane_copy(
     )
 
 
-def skopeo_copy(
-    skopeo: str, source: RunningRegistry, cache: RunningRegistry, digest: str, home: Path
-) -> subprocess.CompletedProcess[str]:
-    """`skopeo copy` by digest, with TLS checked at the source and off at the cache."""
-    auths = {source.host: {"auth": source.account.docker_auth()}}
-    for name, entries in (("source", auths), ("target", {})):
-        (home / f"{name}.json").write_text(json.dumps({"auths": entries}), encoding="utf-8")
-    policy = home / "policy.json"
-    policy.write_text('{"default":[{"type":"insecureAcceptAnything"}]}', encoding="utf-8")
-    (home / "registries.d").mkdir(exist_ok=True)
-    (home / "certs").mkdir(exist_ok=True)
-    assert source.ca_file is not None
-    (home / "certs" / "ca.crt").write_bytes(source.ca_file.read_bytes())
-    return run(
-        [
-            *(require(skopeo), "--command-timeout", "60s", "--policy", policy),
-            *("--registries-conf", "/dev/null", "--registries.d", home / "registries.d"),
-            *("copy", "--all", "--preserve-digests", "--retry-times", "0"),
-            *("--src-authfile", home / "source.json", "--dest-authfile", home / "target.json"),
-            *("--src-tls-verify=true", "--src-cert-dir", home / "certs"),
-            "--dest-tls-verify=false",
-            *("--", f"docker://{source.host}/lab/app@{digest}"),
-            f"docker://{cache.host}/lab/app@{digest}",
-        ],
-        home,
-    )
-
-
 def assert_same(image: Image, cache: RunningRegistry) -> None:
     """Every manifest and blob is in the cache, and no tag was made."""
     for manifest in image.manifests():
@@ -85,19 +55,6 @@ def assert_same(image: Image, cache: RunningRegistry) -> None:
     for blob in image.all_blobs:
         assert cache.api.get_blob("lab/app", blob.digest).body == blob.data
     assert cache.api.tags("lab/app") == []
-
-
-@KIND
-def test_crane_copies_each_kind_by_digest(
-    source: RunningRegistry, tmp_path: Path, programs: Programs, kind: str
-) -> None:
-    """From TLS with htpasswd to a plain-HTTP registry on 127.0.0.1, digests kept."""
-    image = KINDS[kind](programs, "one")
-    digest = source.push("lab/app", "1.0", image)
-    with distribution(tmp_path / "local") as target:
-        ran = crane_copy(source, target, digest, tmp_path)
-        assert ran.returncode == 0, ran.stderr
-        assert_same(image, target)
 
 
 def test_crane_does_not_take_the_cache_s_address_for_local(
@@ -142,24 +99,6 @@ def test_crane_refuses_a_token_server_on_another_port(
         assert ran.returncode == 1
         assert "invalid realm" in ran.stderr
         assert source.tokens.requests == []
-
-
-@pytest.mark.parametrize("skopeo", SKOPEOS)
-@KIND
-def test_skopeo_copies_each_kind_by_digest(
-    source: RunningRegistry,
-    cache: RunningRegistry,
-    tmp_path: Path,
-    programs: Programs,
-    skopeo: str,
-    kind: str,
-) -> None:
-    """From TLS with htpasswd to plain HTTP on 127.0.0.2, digests kept."""
-    image = KINDS[kind](programs, "one")
-    digest = source.push("lab/app", "1.0", image)
-    ran = skopeo_copy(skopeo, source, cache, digest, tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    assert_same(image, cache)
 
 
 @pytest.mark.parametrize("kind", ["index", "docker-list", "attestations", "empty-layer", "zstd"])

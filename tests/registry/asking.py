@@ -12,6 +12,7 @@ from image_sync.http import Deadlines, Http
 from image_sync.model import Endpoint, HostPolicy, TlsPolicy
 from image_sync.oci import Repository
 from image_sync.registry import Authenticator, Credentials, RegistryClient
+from image_sync.registry.ways import Ways
 
 REPOSITORY = "team/app"
 CANARY = "canary-5b1e77"
@@ -69,7 +70,10 @@ async def asking(
     deadlines: Deadlines | None = None,
     emit: Emit = _unheard,
 ) -> AsyncIterator[RegistryClient]:
-    """A client of its own, whose pauses between tries take no time."""
+    """A client of its own, whose pauses between tries take no time.
+
+    It sends small blobs as large ones: in requests of their own, after which an upload can go on.
+    """
     hosts = policies or {}
     credentials = Wallet(wallet) if wallet is None or isinstance(wallet, Credential) else wallet
     async with Http(policies=hosts, emit=emit, deadlines=deadlines or Deadlines()) as http:
@@ -77,7 +81,9 @@ async def asking(
             authenticator = Authenticator(http, credentials, hosts, clock)
         else:
             authenticator = Authenticator(http, credentials, hosts)
-        yield RegistryClient(http, authenticator, sleep=pauses or Pauses())
+        client = RegistryClient(http, authenticator, sleep=pauses or Pauses())
+        client.ways = Ways(small=0)
+        yield client
 
 
 def source(host: str, repository: str = REPOSITORY, tls: TlsPolicy = TlsPolicy.PLAIN) -> Endpoint:

@@ -275,7 +275,7 @@ async def test_a_push_that_broke_never_sends_twice_into_one_session(
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (400, "DIGEST_INVALID", ErrorKind.REFUSED_BY_TARGET),
+        (400, "DIGEST_INVALID", ErrorKind.BLOB_REFUSED),
         (403, "DENIED", ErrorKind.DENIED),
         (404, "NAME_UNKNOWN", ErrorKind.NOT_FOUND),
         (507, "UNKNOWN", ErrorKind.TARGET_FULL),

@@ -16,11 +16,17 @@ TARGET = Endpoint(Side.TARGET, Repository("c.example", "a/b"), TlsPolicy.VERIFY)
 
 
 def refused(
-    endpoint: Endpoint, method: str, status: int, code: str = "", message: str = ""
+    endpoint: Endpoint,
+    method: str,
+    status: int,
+    code: str = "",
+    message: str = "",
+    *,
+    path: str = "/v2/a/b/manifests/1",
 ) -> RegistryError:
     """The error for an answer with one error in its body."""
     body = json.dumps({"errors": [{"code": code, "message": message}]}) if code else message
-    return error_from(endpoint, RefusedRequest(method, "https://x/y", status, body.encode()))
+    return error_from(endpoint, RefusedRequest(method, f"https://x{path}", status, body.encode()))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,25 @@ def test_status_and_code_decide(method: str, status: int, code: str, kind: Error
     error = refused(TARGET, method, status, code)
     assert (error.kind, error.status, error.side) == (kind, status, Side.TARGET)
     assert error.codes == ((code,) if code else ())
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("POST", "/v2/a/b/blobs/uploads/", id="beginning"),
+        pytest.param("PATCH", "/v2/a/b/blobs/uploads/1", id="bytes"),
+        pytest.param("PUT", "/v2/a/b/blobs/uploads/1", id="end"),
+        pytest.param("PUT", "/v2/a/manifests/blobs/uploads/1", id="a repository by that name"),
+        pytest.param("PATCH", "/elsewhere/1", id="another place"),
+    ],
+)
+def test_a_refused_blob_says_nothing_of_manifests(method: str, path: str, status: int) -> None:
+    """No conversion helps with it, and none is advised; a source's word is about a request."""
+    error = refused(TARGET, method, status, path=path)
+    assert error.kind is ErrorKind.BLOB_REFUSED
+    assert "convert" not in error.hint
+    assert refused(SOURCE, method, status, path=path).kind is not ErrorKind.BLOB_REFUSED
 
 
 @pytest.mark.parametrize("status", [500, 507])

@@ -7,7 +7,9 @@ import pytest
 
 from image_sync.credentials import Credential
 from image_sync.errors import ErrorKind, RegistryError
+from image_sync.registry import upload_broken
 from tests.hostile import Basic, Bearer, Fault, HostileRegistry, Refusal, TokenServer, Unauthorized
+from tests.registry import uploading
 from tests.registry.asking import (
     CANARY,
     OPERATOR,
@@ -16,6 +18,7 @@ from tests.registry.asking import (
     asking,
     failure,
     source,
+    target,
     texts,
 )
 
@@ -162,6 +165,41 @@ async def test_a_password_that_stops_working_is_given_up() -> None:
             for _ in range(10):
                 await failure(client.head_manifest(endpoint, endpoint.repository.tag("1")))
         assert len(presented(registry)) == 1 + 3
+
+
+async def test_content_is_not_sent_with_a_password_in_doubt() -> None:
+    """A password changed while uploads were opened: not one refusal for each of them (row 4)."""
+    async with HostileRegistry(authorization=RIGHT) as registry:
+        endpoint = target(registry.host)
+        async with asking(OPERATOR) as client:
+            sessions = [await uploading.opened(client, endpoint) for _ in range(10)]
+            before = len(presented(registry))
+            registry.authorization = Basic({OPERATOR.username: "changed"})
+            for session in sessions:
+                error = await failure(session.append(uploading.Pieces(), uploading.SIZE))
+                assert (error.kind, error.status) == (ErrorKind.UNAUTHORIZED, 401)
+                assert upload_broken(error)
+        assert len(presented(registry)) == before + 1
+
+
+async def test_an_upload_goes_on_with_the_new_password() -> None:
+    """What is asked after a broken one reads it again, and proves it (row 77)."""
+    async with HostileRegistry(authorization=RIGHT) as registry:
+        endpoint = target(registry.host)
+        changed = Credential(OPERATOR.username, "changed")
+        wallet = Wallet(OPERATOR, renewed=changed)
+        async with asking(wallet) as client:
+            session = await uploading.opened(client, endpoint)
+            registry.authorization = Basic({changed.username: changed.secret})
+            for _ in range(2):  # refused, then in doubt
+                error = await failure(session.append(uploading.Pieces(), uploading.SIZE))
+                assert error.kind is ErrorKind.UNAUTHORIZED
+            await session.settle()
+            session = await uploading.opened(client, endpoint)
+            await session.append(uploading.Pieces(), uploading.SIZE)
+            await session.finish(uploading.DIGEST)
+        assert wallet.rereads == 1
+        assert uploading.stored(registry) == uploading.RIGHT
 
 
 async def test_an_expired_helper_token_is_fetched_again_after_a_403() -> None:

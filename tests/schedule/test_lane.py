@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_sync.schedule import Lane
+from image_sync.schedule import Lane, Place
 from tests.clock import START, VIRTUAL_TIME, Backend, run_virtually
 
 pytestmark = pytest.mark.anyio
@@ -70,8 +70,8 @@ class Workshop:
         async with self.running():
             await anyio.sleep(seconds)
 
-    async def _work(self, key: Key) -> None:
-        group, _ = key
+    async def _work(self, key: Key, _: Place) -> None:
+        group = key[0]
         self.began.append((anyio.current_time() - START, key))
         self._held[group] += 1
         self.most[group] = max(self.most[group], self._held[group])
@@ -151,6 +151,15 @@ async def test_work_may_put_its_key_back() -> None:
     shop.put("a1", "b1")
     await shop.run_for(100)
     assert shop.starts == [(0, "a1"), (3, "b1"), (8, "a1"), (11, "b1")]
+
+
+async def test_a_key_may_go_before_all_others_of_its_group() -> None:
+    """Also before such as are due for long; other groups keep their turns."""
+    shop = Workshop(width=1, share=1)
+    shop.put("a1", "a2", "b1")
+    shop.lane.put_first(("a", 9), "a")
+    await shop.run_for(60)
+    assert [key for _, key in shop.starts] == ["a9", "b1", "a1", "a2"]
 
 
 async def test_keys_put_back_without_delay_let_others_in_between() -> None:
@@ -234,7 +243,7 @@ async def test_cancelling_the_run_cancels_the_work() -> None:
 async def test_work_that_fails_ends_the_run() -> None:
     """A failure that the work let out is not swallowed."""
 
-    async def fail(_: Key) -> None:
+    async def fail(_: Key, __: Place) -> None:
         await checkpoint()
         raise LookupError("a bug")
 
@@ -249,7 +258,7 @@ async def test_due_times_are_measured_by_the_given_clock() -> None:
     """Seconds of delay are seconds of the clock that the lane was given."""
     began: list[float] = []
 
-    async def work(_: str) -> None:
+    async def work(_: str, __: Place) -> None:
         await checkpoint()
         began.append(anyio.current_time() - START)
         lane.close()
@@ -271,7 +280,7 @@ async def test_an_idle_lane_does_not_spin() -> None:
         looks += 1
         return anyio.current_time()
 
-    async def work(_: str) -> None:
+    async def work(_: str, __: Place) -> None:
         await checkpoint()
         lane.close()
 
@@ -299,7 +308,7 @@ def test_width_and_shares_hold_and_nothing_is_lost(
         return shares.get(group, 2)
 
     async def scenario() -> None:
-        async def work(number: int) -> None:
+        async def work(number: int, _: Place) -> None:
             group, delay, seconds = plan[number]
             assert anyio.current_time() >= START + delay
             held[group] += 1

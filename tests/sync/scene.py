@@ -5,13 +5,16 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from image_sync.engines import Copied, CopyRequest, Refusal
+from image_sync.engines import Copied, CopyRequest, Engine, Refusal, Selection, Turn
 from image_sync.errors import EngineError, Side
 from image_sync.events import Emit
 from image_sync.http import Http, Quota
 from image_sync.model import Endpoint, ImageSpec, Security, TlsPolicy
 from image_sync.oci import Digest, OnePlatform, Platform, PlatformChoice, Repository
-from image_sync.registry import Authenticator, RegistryClient
+from image_sync.registry import Authenticator, RegistryClient, Tree
+from image_sync.sync import Bringer, Copier, Maker, Referrers, Reserves, Unchanged
+from image_sync.sync.commit import move_tag
+from image_sync.sync.hosts import Hosts
 from tests.hostile import HostileRegistry
 
 AMD64 = OnePlatform(Platform("linux", "amd64"))
@@ -86,8 +89,60 @@ def client_of(http: Http) -> RegistryClient:
     return RegistryClient(http, Authenticator(http, NoCredentials(), {}))
 
 
+def copier_of(
+    client: RegistryClient,
+    hosts: Hosts,
+    emit: Emit,
+    *engines: Engine,
+    reserves: Reserves | None = None,
+    deadline: float = 300.0,
+    keep_previous: int | None = None,
+) -> Copier:
+    """A copier with these engines; the last one brings what refers to images."""
+    reserves = reserves or Reserves(hosts, {})
+    return Copier(
+        client,
+        Bringer(client, Maker(client), Selection(engines), hosts, reserves, deadline, emit),
+        referrers_of(client, hosts, emit, *engines, reserves=reserves, deadline=deadline),
+        reserves,
+        emit,
+        deadline=deadline,
+        keep_previous=keep_previous,
+    )
+
+
+def referrers_of(
+    client: RegistryClient,
+    hosts: Hosts,
+    emit: Emit,
+    *engines: Engine,
+    reserves: Reserves | None = None,
+    deadline: float = 300.0,
+) -> Referrers:
+    """What finds and brings referrers."""
+    last = engines[-1] if engines else Unwilling("nobody", Refusal("it is not there"))
+    return Referrers(client, last, hosts, reserves or Reserves(hosts, {}), deadline, emit)
+
+
+async def move_tag_now(
+    client: RegistryClient, spec: ImageSpec, tree: Tree, emit: Emit, keep: int | None = None
+) -> None:
+    """Move a tag whose image was checked a moment ago."""
+    head = await client.head_manifest(spec.target, spec.target_reference)
+    seen = head.digest if head else None
+    await move_tag(client, spec, tree, emit, seen=seen, keep_previous=keep)
+
+
+def unchanged_of(client: RegistryClient, hosts: Hosts, emit: Emit, *engines: Engine) -> Unchanged:
+    """What looks at unchanged images: nobody examines them."""
+    return Unchanged(client, referrers_of(client, hosts, emit, *engines), None, lambda *_: None)
+
+
 class ScriptedEngine:
     """An engine that does what a function says; `copies` is how often it was asked to."""
+
+    resumes = False
+    vouches = False
 
     def __init__(self, name: str, act: Callable[[CopyRequest], Copied | None]) -> None:
         self.name = name
@@ -97,18 +152,21 @@ class ScriptedEngine:
     async def refusal(self, request: CopyRequest) -> Refusal | None:
         """It takes everything."""
 
-    async def copy(self, request: CopyRequest, progress: Callable[[int], None]) -> Copied:
+    async def copy(self, request: CopyRequest, turn: Turn) -> Copied:
         """What the script says; None there means that it hangs."""
         self.requests.append(request)
         copied = self._act(request)
         if copied is None:
             await anyio.sleep_forever()
-        progress(1)
+        turn.progress(1)
         return copied or Copied(None, None)
 
 
 class Unwilling:
     """An engine that is not installed."""
+
+    resumes = False
+    vouches = False
 
     def __init__(self, name: str, refusal: Refusal) -> None:
         self.name = name
@@ -118,7 +176,7 @@ class Unwilling:
         """Always."""
         return self._refusal
 
-    async def copy(self, request: CopyRequest, progress: Callable[[int], None]) -> Copied:
+    async def copy(self, request: CopyRequest, turn: Turn) -> Copied:
         """Never."""
         raise AssertionError(f"{self.name} had refused")
 

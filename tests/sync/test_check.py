@@ -3,12 +3,13 @@
 import anyio
 import pytest
 
-from image_sync.errors import CopyError, ErrorKind, Side
-from image_sync.model import HostPolicy, ImageSpec, Reason, Verdict
+from image_sync.errors import ErrorKind, RegistryError, Side
+from image_sync.model import DockerManifests, HostPolicy, ImageSpec, Reason, Verdict
 from image_sync.oci import AllPlatforms, Digest
 from image_sync.registry import RegistryClient
-from image_sync.sync import Checker, Ledger, Reserves
-from image_sync.sync.check import INDEX_PULLS, Checked
+from image_sync.sync import Checker, Conversion, Ledger, Maker, RegistryStore, Reserves
+from image_sync.sync.check import INDEX_PULLS
+from image_sync.sync.checked import Checked
 from image_sync.sync.plan import Copy, Defer, Fail, Keep
 from tests.hostile import (
     Answer,
@@ -36,7 +37,13 @@ def forgetful() -> Ledger:
 def checker(
     client: RegistryClient, ledger: Ledger | None = None, reserves: Reserves | None = None
 ) -> Checker:
-    return Checker(client, ledger or forgetful(), reserves or Reserves(KnownHosts(), {}))
+    return Checker(
+        client,
+        ledger or forgetful(),
+        reserves or Reserves(KnownHosts(), {}),
+        Maker(client),
+        Conversion(DockerManifests.AUTO, lambda _: None),
+    )
 
 
 def between(origin: HostileRegistry, kept: HostileRegistry, **more: object) -> ImageSpec:
@@ -91,6 +98,18 @@ async def test_the_platform_of_an_index_is_looked_up_once_and_remembered(
     assert second.decision == Keep(first.decision.expected)
     assert str(second.remote_digest) == index
     assert len(gets(origin)) == 1
+
+
+async def test_where_there_is_nothing_to_remember_the_ledger_is_not_waited_for(
+    client: RegistryClient, origin: HostileRegistry, kept: HostileRegistry
+) -> None:
+    """A single image of the OCI's is decided while it is still being read."""
+    origin.store.put_image(SOURCE_REPOSITORY, "1.0")
+    place = make_spec(target=kept.host).target
+    unread = Ledger(RegistryStore(client, place, "own"), lambda _: None, lambda: 20_000)
+    with anyio.fail_after(30):
+        checked = await checker(client, unread).check(between(origin, kept))
+    assert isinstance(checked.decision, Copy)
 
 
 async def test_a_pinned_image_that_is_kept_is_not_asked_for_at_the_source(
@@ -402,6 +421,6 @@ async def test_the_cost_of_an_image_with_holes_is_an_error(
     put_sparse_index(origin.store, SOURCE_REPOSITORY, "1.0")
     checking = checker(client)
     checked = await checking.check(between(origin, kept, platforms=AllPlatforms()))
-    with pytest.raises(CopyError) as caught:
+    with pytest.raises(RegistryError) as caught:
         await checking.cost(checked)
     assert (caught.value.kind, caught.value.side) == (ErrorKind.BLOB_MISSING, Side.SOURCE)

@@ -1,15 +1,17 @@
 """One attempt at an image: engines by script over real sockets, and what is believed of them."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import anyio
 import pytest
 
-from image_sync.engines import Copied, CopyRequest, Engine, Refusal, Selection
+from image_sync.engines import Copied, CopyRequest, Engine, Refusal
 from image_sync.errors import CopyError, EngineError, ErrorKind, RegistryError, Side
 from image_sync.events import CopyProgress, CopyStarted, EngineSkipped, Event, HostPaused, TagMoved
 from image_sync.http import Http
 from image_sync.model import (
+    DockerManifests,
     Endpoint,
     HostPolicy,
     ImageSpec,
@@ -21,11 +23,13 @@ from image_sync.model import (
 )
 from image_sync.oci import AllPlatforms, Digest
 from image_sync.registry import RegistryClient
-from image_sync.sync import Checker, Copier, Ledger, Limits, Pass, Reserves
-from image_sync.sync.check import Checked
-from image_sync.sync.copy import Deferred, Outcome
+from image_sync.sync import Checker, Conversion, Copier, Ledger, Limits, Pass, Reserves
+from image_sync.sync.bring import Outcome
+from image_sync.sync.checked import Checked
+from image_sync.sync.copy import Deferred
+from image_sync.sync.making import Maker
 from image_sync.sync.plan import Copy
-from tests.hostile import Fault, Held, HostileRegistry
+from tests.hostile import Fault, Held, HostileRegistry, HtmlPage
 from tests.hostile import Refusal as Refused
 from tests.sync.scene import (
     SOURCE_REPOSITORY,
@@ -33,11 +37,13 @@ from tests.sync.scene import (
     KnownHosts,
     ScriptedEngine,
     Unwilling,
+    copier_of,
     copying,
     failing,
     lying,
     make_spec,
     transfer,
+    unchanged_of,
 )
 
 pytestmark = pytest.mark.anyio
@@ -67,33 +73,42 @@ class Bench:
         return self.kept.store.tagged(TARGET_REPOSITORY, "1.0")
 
     def copier(self, *engines: Engine, deadline: float = 300.0) -> Copier:
-        return Copier(
+        return copier_of(
             self.client,
-            Selection(engines),
             self.http,
-            self.reserves,
-            deadline,
             self.events.append,
+            *engines,
+            reserves=self.reserves,
+            deadline=deadline,
         )
 
     async def attempt(self, *engines: Engine, deadline: float = 300.0) -> Outcome | Deferred:
-        expected = Digest.parse(self.new)
-        checked = Checked(self.spec, Copy(expected, Verdict.CHANGED), expected, None, 8)
+        copier = self.copier(*engines, deadline=deadline)
+        return await copier.attempt(self.checked, Digest.parse(self.new), self)
 
-        def begin() -> int:
-            self.begun += 1
-            return self.begun
+    @property
+    def checked(self) -> Checked:
+        new, old = Digest.parse(self.new), Digest.parse(self.old)
+        return Checked(self.spec, Copy(new, Verdict.CHANGED), new, old, 8)
 
-        return await self.copier(*engines, deadline=deadline).attempt(checked, expected, begin)
+    def begin(self) -> int:
+        self.begun += 1
+        return self.begun
+
+    def resting(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def sweep(self, *engines: Engine, seconds: float | None = None) -> SyncResult:
         ledger = Ledger(None, self.events.append, lambda: 20_000)
-        checker = Checker(self.client, ledger, self.reserves)
+        maker = Maker(self.client)
+        conversion = Conversion(DockerManifests.KEEP, self.events.append)
+        checker = Checker(self.client, ledger, self.reserves, maker, conversion)
         limits = Limits(concurrency=2, check_concurrency=4, timeout=seconds)
         sweeping = Pass(
             [self.spec],
             checker,
             self.copier(*engines),
+            unchanged_of(self.client, self.http, self.events.append, *engines),
             limits,
             self.events.append,
             backoff=lambda _: 0.0,
@@ -119,7 +134,9 @@ async def test_what_an_engine_brought_is_verified_and_named(bench: Bench) -> Non
     assert await bench.attempt(engine) == Outcome("crane", 1_000, None)
     assert bench.tagged == bench.new
     [request] = engine.requests
-    assert (str(request.digest), request.repair, request.deadline) == (bench.new, False, 300.0)
+    assert (str(request.digest), request.deadline) == (bench.new, 300.0)
+    assert request.repair == frozenset()
+    assert request.made == ()
     assert request.source_security is request.target_security is Security.CLEAR
     told = CopyStarted | CopyProgress | TagMoved
     assert [type(event) for event in bench.events if isinstance(event, told)] == [
@@ -193,8 +210,24 @@ async def test_a_damaged_image_is_copied_past_the_engines_short_cuts(
     losing(bench, what)(_request(bench))
     engine = ScriptedEngine("skopeo", copying(bench.origin, bench.kept))
     await bench.attempt(engine)
-    assert [request.repair for request in engine.requests] == [True]
+    [request] = engine.requests
+    assert len(request.repair) == 1
     assert bench.tagged == bench.new
+
+
+async def test_a_manifest_that_the_cache_fails_to_serve_is_no_damage(bench: Bench) -> None:
+    """It could not be checked; only a verification goes further."""
+    transfer(bench.origin, bench.kept, bench.new)
+    held = bench.kept.store.repository(TARGET_REPOSITORY).manifests
+    child = next(name for name in held if name not in {bench.new, bench.old})
+    bench.kept.inject(Fault("GET", f"*{child}", HtmlPage(500)))
+    engine = ScriptedEngine("builtin", copying(bench.origin, bench.kept))
+    with pytest.raises(RegistryError) as caught:
+        await bench.attempt(engine)
+    error = caught.value
+    assert (error.kind, error.side, bench.begun) == (ErrorKind.UNAVAILABLE, Side.TARGET, 0)
+    assert engine.requests == []
+    assert bench.tagged == bench.old
 
 
 def _request(bench: Bench) -> CopyRequest:
@@ -234,6 +267,66 @@ async def test_a_failure_of_the_tools_own_leads_on_and_a_registrys_word_does_not
     assert bench.tagged == bench.new
     [skipped] = [event for event in bench.events if isinstance(event, EngineSkipped)]
     assert skipped.why == "it crashed"
+
+
+@pytest.mark.parametrize(
+    ("vouches", "counted"),
+    [pytest.param(False, 8, id="a tool"), pytest.param(True, 0, id="the engine of our own")],
+)
+async def test_pulls_are_counted_where_nobody_else_tells_of_them(
+    bench: Bench, *, vouches: bool, counted: int
+) -> None:
+    """A tool's requests go around us; of ours, the registry's answers say what they spent."""
+    host = bench.origin.host
+    hosts = KnownHosts({host: 20})
+    bench.reserves = Reserves(hosts, {host: HostPolicy(reserve_pulls=5)})
+    affordable: list[bool] = []
+
+    def act(request: CopyRequest) -> Copied:
+        affordable.extend(bench.reserves.allows(host, pulls) for pulls in (7, 8))
+        return copying(bench.origin, bench.kept)(request)
+
+    engine = ScriptedEngine("one", act)
+    engine.vouches = vouches
+    await bench.attempt(engine)
+    assert affordable == [True, False]
+    assert hosts.remaining[host] == 20 - counted
+    assert bench.reserves.allows(host, 15 - counted)
+
+
+@pytest.mark.parametrize(
+    ("error", "goes_on"),
+    [
+        pytest.param(EngineError("", ErrorKind.NETWORK, engine="two"), True, id="broken off"),
+        pytest.param(EngineError("", ErrorKind.UNAVAILABLE, engine="two"), True, id="a bad day"),
+        pytest.param(
+            EngineError("", ErrorKind.TIMEOUT, engine="two", progressed=True), True, id="too slow"
+        ),
+        pytest.param(
+            EngineError("", ErrorKind.UNAVAILABLE, engine="two", retry_after=9.0), True, id="down"
+        ),
+        pytest.param(EngineError("", ErrorKind.DENIED, engine="two"), False, id="denied"),
+    ],
+)
+async def test_the_next_attempt_goes_on_with_what_an_engine_that_resumes_has_begun(
+    bench: Bench, error: EngineError, *, goes_on: bool
+) -> None:
+    """However it ended, as long as another attempt may help; done, the preferred one is first."""
+    slow = EngineError("", ErrorKind.TIMEOUT, engine="one", progressed=True)
+    first = ScriptedEngine("one", failing(slow))
+    steps = iter([failing(error), copying(bench.origin, bench.kept)])
+
+    def go_on(request: CopyRequest) -> Copied:
+        return next(steps)(request)
+
+    second = ScriptedEngine("two", go_on)
+    second.resumes = True
+    copier, checked = bench.copier(first, second), bench.checked
+    with pytest.raises(EngineError):
+        await copier.attempt(checked, Digest.parse(bench.new), bench)
+    await copier.attempt(checked, Digest.parse(bench.new), bench)
+    started = [event.engine for event in bench.events if isinstance(event, CopyStarted)]
+    assert started == ["one", "two", *(() if goes_on else ("one",)), "two"]
 
 
 @pytest.mark.parametrize("side", [Side.SOURCE, Side.TARGET, None])

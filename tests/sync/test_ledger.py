@@ -86,31 +86,63 @@ async def test_a_pair_is_remembered_by_the_next_process() -> None:
     """Recorded, saved, loaded, found; what nobody recorded is not known."""
     shelf = Shelf()
     first = await loaded(shelf)
-    assert await first.expected(SPEC, X) is None
-    first.record(SPEC, X, Y)
-    assert await first.expected(SPEC, X) == Y
+    assert await first.expected(SPEC, X, convert=False) is None
+    first.record(SPEC, X, Y, convert=False)
+    assert await first.expected(SPEC, X, convert=False) == Y
     await first.save()
     second = await loaded(shelf)
-    assert await second.expected(SPEC, X) == Y
-    assert await second.expected(SPEC, Z) is None
+    assert await second.expected(SPEC, X, convert=False) == Y
+    assert await second.expected(SPEC, Z, convert=False) is None
 
 
-async def test_a_pair_holds_for_its_repository_digest_and_platforms_alone() -> None:
-    """Another platform set is another question."""
+async def test_a_pair_holds_for_its_repository_digest_platforms_and_conversion_alone() -> None:
+    """Another platform set is another question, and so is what it becomes when converted."""
     remembering = await loaded(Shelf(other=document(pair())))
     arm64 = OnePlatform(Platform("linux", "arm64"))
-    assert await remembering.expected(make_spec(platforms=arm64), X) is None
-    assert await remembering.expected(make_spec(platforms=AllPlatforms()), X) is None
-    assert await remembering.expected(make_spec(source="other.test"), X) is None
-    assert await remembering.expected(make_spec(tag="other", platforms=AMD64), X) == Y
+    assert await remembering.expected(make_spec(platforms=arm64), X, convert=False) is None
+    assert await remembering.expected(make_spec(platforms=AllPlatforms()), X, convert=False) is None
+    assert await remembering.expected(make_spec(source="other.test"), X, convert=False) is None
+    assert (
+        await remembering.expected(make_spec(tag="other", platforms=AMD64), X, convert=False) == Y
+    )
+
+
+async def test_an_image_is_remembered_converted_and_as_it_was_side_by_side() -> None:
+    """Neither erases the other, in memory or in the document."""
+    shelf = Shelf()
+    first = await loaded(shelf)
+    first.record(SPEC, X, Y, convert=False)
+    first.record(SPEC, X, Z, convert=True)
+    await first.save()
+    second = await loaded(shelf)
+    assert await second.expected(SPEC, X, convert=False) == Y
+    assert await second.expected(SPEC, X, convert=True) == Z
+
+
+async def test_a_document_of_the_first_version_is_read_and_replaced_with_the_next_write() -> None:
+    """Its pairs are such as were not converted; reading it alone is no reason to write."""
+    old = msgspec.json.encode({"version": 1, "pairs": [msgspec.to_builtins(pair())[:5]]})
+    shelf = Shelf(own=old, theirs=old)
+    remembering = await loaded(shelf)
+    assert await remembering.expected(SPEC, X, convert=False) == Y
+    assert await remembering.expected(SPEC, X, convert=True) is None
+    await remembering.save()
+    assert shelf.documents["own"] == old
+    remembering.record(SPEC, Z, Y, convert=True)
+    await remembering.save()
+    written = shelf.documents["own"]
+    assert isinstance(written, bytes)
+    assert json.loads(written)["version"] == VERSION
+    assert {(entry[2], entry[5]) for entry in shelf.pairs()} == {(str(X), False), (str(Z), True)}
+    assert shelf.documents["theirs"] == old
 
 
 async def test_nothing_is_written_while_nothing_changes() -> None:
     """A pass over unchanged images leaves the cache alone."""
     shelf = Shelf(own=document(pair(day=TODAY - 6)))
     remembering = await loaded(shelf)
-    assert await remembering.expected(SPEC, X) == Y
-    remembering.record(SPEC, X, Y)
+    assert await remembering.expected(SPEC, X, convert=False) == Y
+    remembering.record(SPEC, X, Y, convert=False)
     await remembering.save()
     assert shelf.writes == 0
 
@@ -120,7 +152,7 @@ async def test_a_pair_in_use_is_refreshed_weekly(day: int) -> None:
     """So that others see that it is in use; a day in the future is a clock that was wrong."""
     shelf = Shelf(own=document(pair(day=day)))
     remembering = await loaded(shelf)
-    await remembering.expected(SPEC, X)
+    await remembering.expected(SPEC, X, convert=False)
     await remembering.save()
     assert shelf.pairs() == [msgspec.to_builtins(pair(day=TODAY))]
 
@@ -139,7 +171,7 @@ async def test_an_old_pair_that_is_used_again_stays() -> None:
     """It is true, however old it is."""
     shelf = Shelf(own=document(pair(day=TODAY - 100)))
     remembering = await loaded(shelf)
-    assert await remembering.expected(SPEC, X) == Y
+    assert await remembering.expected(SPEC, X, convert=False) == Y
     await remembering.save()
     assert shelf.pairs() == [msgspec.to_builtins(pair(day=TODAY))]
 
@@ -148,7 +180,7 @@ async def test_instances_use_each_others_pairs_and_do_not_erase_them() -> None:
     """Each writes its own document, with what it used itself and nothing else."""
     shelf = Shelf(theirs=document(pair(X, Y), pair(Z, Y)))
     remembering = await loaded(shelf)
-    assert await remembering.expected(SPEC, X) == Y
+    assert await remembering.expected(SPEC, X, convert=False) == Y
     await remembering.save()
     assert shelf.pairs("own") == [msgspec.to_builtins(pair(X, Y))]
     assert len(shelf.pairs("theirs")) == 2
@@ -161,7 +193,7 @@ async def test_what_is_written_does_not_depend_on_the_order_of_things() -> None:
         shelf = Shelf()
         remembering = await loaded(shelf)
         for digest in order:
-            remembering.record(SPEC, digest, Y)
+            remembering.record(SPEC, digest, Y, convert=False)
         await remembering.save()
         written.append(shelf.documents["own"])
     assert written[0] == written[1]
@@ -174,7 +206,7 @@ async def test_a_ledger_has_a_bound_and_keeps_the_newest(monkeypatch: pytest.Mon
     old = [pair(digest, day=TODAY - 10 + number) for number, digest in enumerate(digests[:4])]
     shelf = Shelf(own=document(*old))
     remembering = await loaded(shelf)
-    remembering.record(SPEC, digests[4], Y)
+    remembering.record(SPEC, digests[4], Y, convert=False)
     await remembering.save()
     assert {entry[2] for entry in shelf.pairs()} == {str(digest) for digest in digests[2:]}
 
@@ -197,7 +229,7 @@ async def test_a_document_that_cannot_be_used_is_left_alone_and_warned_of_once(
     events: list[Event] = []
     mine = Shelf(own=content, theirs=document(pair()))
     remembering = await loaded(mine, events)
-    assert await remembering.expected(SPEC, X) == Y
+    assert await remembering.expected(SPEC, X, convert=False) == Y
     await remembering.save()
     assert mine.writes == 0
     [warning] = warnings(events)
@@ -205,7 +237,7 @@ async def test_a_document_that_cannot_be_used_is_left_alone_and_warned_of_once(
     events.clear()
     theirs = Shelf(a=content, b=content, c=document(pair()))
     remembering = await loaded(theirs, events)
-    assert await remembering.expected(SPEC, X) == Y
+    assert await remembering.expected(SPEC, X, convert=False) == Y
     await remembering.save()
     assert theirs.writes == 1
     assert len(warnings(events)) == 1
@@ -223,8 +255,8 @@ async def test_a_place_that_cannot_be_read_is_warned_of_and_not_written(where: s
 
     shelf = Closed() if where == "list" else Shelf(own=down)
     remembering = await loaded(shelf, events)
-    remembering.record(SPEC, X, Y)
-    assert await remembering.expected(SPEC, X) == Y
+    remembering.record(SPEC, X, Y, convert=False)
+    assert await remembering.expected(SPEC, X, convert=False) == Y
     await remembering.save()
     assert shelf.writes == 0
     [warning] = warnings(events)
@@ -255,9 +287,9 @@ async def test_no_failure_of_a_place_ends_a_pass(when: str, failure: Exception) 
 
     shelf = Broken(own=failure) if when == "read" else Broken()
     remembering = await loaded(shelf, events)
-    remembering.record(SPEC, X, Y)
+    remembering.record(SPEC, X, Y, convert=False)
     await remembering.save()
-    assert await remembering.expected(SPEC, X) == Y
+    assert await remembering.expected(SPEC, X, convert=False) == Y
     [warning] = warnings(events)
     assert f"cannot be {'written' if when == 'write' else 'read'}" in warning
     assert "of this" in warning or "input/output" in warning
@@ -277,7 +309,7 @@ async def test_saving_takes_no_longer_than_it_may() -> None:
     shelf = Silent()
     remembering = await loaded(shelf, events)
     for digest, seconds in ((X, 7.0), (Z, 7.0)):
-        remembering.record(SPEC, digest, Y)
+        remembering.record(SPEC, digest, Y, convert=False)
         await remembering.save(seconds)
     assert anyio.current_time() == START + 7.0
     assert shelf.writes == 1
@@ -292,7 +324,7 @@ async def test_a_place_that_cannot_be_written_is_warned_of_once() -> None:
     shelf.closed = ImageSyncError("read-only", ErrorKind.DENIED)
     remembering = await loaded(shelf, events)
     for digest in (X, Z):
-        remembering.record(SPEC, digest, Y)
+        remembering.record(SPEC, digest, Y, convert=False)
         await remembering.save()
     assert shelf.writes == 1
     [warning] = warnings(events)
@@ -303,9 +335,9 @@ async def test_without_a_place_pairs_last_as_long_as_the_process() -> None:
     """`ledger: none` needs no loading and says nothing."""
     events: list[Event] = []
     remembering = Ledger(None, events.append, lambda: TODAY)
-    assert await remembering.expected(SPEC, X) is None
-    remembering.record(SPEC, X, Y)
-    assert await remembering.expected(SPEC, X) == Y
+    assert await remembering.expected(SPEC, X, convert=False) is None
+    remembering.record(SPEC, X, Y, convert=False)
+    assert await remembering.expected(SPEC, X, convert=False) == Y
     await remembering.save()
     assert events == []
 
@@ -316,7 +348,7 @@ async def test_a_question_waits_until_the_ledger_is_loaded() -> None:
     answers: list[Digest | None] = []
 
     async def ask() -> None:
-        answers.append(await remembering.expected(SPEC, X))
+        answers.append(await remembering.expected(SPEC, X, convert=False))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
@@ -338,7 +370,7 @@ def test_a_question_is_not_left_waiting_by_a_load_that_is_cut_off() -> None:
         remembering = Ledger(Slow(), lambda _: None, lambda: TODAY)
         with anyio.move_on_after(10):
             await remembering.load()
-        return await remembering.expected(SPEC, X)
+        return await remembering.expected(SPEC, X, convert=False)
 
     assert run_virtually(scenario) is None
 
@@ -373,7 +405,7 @@ def test_any_bytes_are_a_ledger_or_a_warning(content: bytes) -> None:
         events: list[Event] = []
         shelf = Shelf(bad=content, good=document(pair()))
         remembering = await loaded(shelf, events)
-        assert await remembering.expected(SPEC, X) == Y
+        assert await remembering.expected(SPEC, X, convert=False) == Y
         assert len(warnings(events)) <= 1
         await remembering.save()
         assert shelf.writes == 1
@@ -409,7 +441,7 @@ def test_the_answer_does_not_depend_on_who_wrote_first(
     async def answers(contents: list[bytes]) -> list[Digest | None]:
         shelf = Shelf(**{f"d{n}": content for n, content in enumerate(contents)})
         remembering = await loaded(shelf)
-        return [await remembering.expected(SPEC, digest(n)) for n in range(6)]
+        return [await remembering.expected(SPEC, digest(n), convert=False) for n in range(6)]
 
     found = run_virtually(lambda: answers(documents))
     assert found == run_virtually(lambda: answers(shuffled))

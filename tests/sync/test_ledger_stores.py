@@ -30,14 +30,14 @@ async def remembered(store: LedgerStore) -> Digest | None:
     """What a new process finds in a place."""
     ledger = Ledger(store, lambda _: None, lambda: 20_000)
     await ledger.load()
-    return await ledger.expected(SPEC, X)
+    return await ledger.expected(SPEC, X, convert=False)
 
 
 async def remember(store: LedgerStore) -> None:
     """What a process leaves in a place."""
     ledger = Ledger(store, lambda _: None, lambda: 20_000)
     await ledger.load()
-    ledger.record(SPEC, X, Y)
+    ledger.record(SPEC, X, Y, convert=False)
     await ledger.save()
 
 

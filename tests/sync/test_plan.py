@@ -35,8 +35,8 @@ from image_sync.sync.plan import (
     Step,
     TargetAnswer,
     Unknown,
+    choose,
     decide,
-    derive,
 )
 
 X, Y, OLD = (Digest.of(name) for name in (b"X", b"Y", b"old"))
@@ -152,7 +152,7 @@ def test_both_sides_answered(
     step: Step,
 ) -> None:
     """Kept if C is Y, copied if it is not, and Y is found out where it is not known."""
-    assert decide(spec(platforms), source, target, known) == step
+    assert decide(spec(platforms), source, target, known, convert=False) == step
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,74 @@ def test_a_pinned_image_asks_the_source_only_if_it_must(
     platforms: PlatformChoice, target: TargetAnswer, known: Digest | None, step: Step
 ) -> None:
     """X is in the configuration: if the cache holds Y, the source is left alone."""
-    assert decide(spec(platforms, pin=X), NotAsked(), target, known) == step
+    assert decide(spec(platforms, pin=X), NotAsked(), target, known, convert=False) == step
+
+
+@pytest.mark.parametrize(
+    ("platforms", "source", "target", "known", "step"),
+    [
+        pytest.param(ONE, IMAGE_X, Held(X, OCI_MANIFEST), None, Keep(X), id="nothing-of-docker's"),
+        pytest.param(
+            ALL, IMAGE_X, Absent(), None, Copy(X, Verdict.MISSING), id="nothing-of-docker's-missing"
+        ),
+        pytest.param(
+            ONE, Held(X, ""), Held(X, OCI_MANIFEST), None, Keep(X), id="the-cache-knows-the-type"
+        ),
+        pytest.param(ONE, Held(X, DOCKER_MANIFEST), Absent(), None, Derive(X), id="single-unknown"),
+        pytest.param(
+            ONE,
+            Held(X, DOCKER_MANIFEST),
+            Held(X, DOCKER_MANIFEST),
+            None,
+            Derive(X),
+            id="kept-as-it-was",
+        ),
+        pytest.param(
+            ALL, INDEX_X, Held(X, OCI_INDEX), None, Derive(X), id="an-index-may-hide-some"
+        ),
+        pytest.param(ALL, Held(X, ""), Absent(), None, Derive(X), id="all-of-no-known-type"),
+        pytest.param(
+            ALL, Held(X, DOCKER_LIST), Held(Y, OCI_INDEX), Y, Keep(Y), id="remembered-same"
+        ),
+        pytest.param(
+            ALL,
+            Held(X, DOCKER_LIST),
+            Held(X, DOCKER_LIST),
+            Y,
+            Copy(Y, Verdict.CHANGED),
+            id="remembered-but-kept-as-it-was",
+        ),
+        pytest.param(
+            ONE, Held(X, DOCKER_MANIFEST), Absent(), Y, Copy(Y, Verdict.MISSING), id="remembered"
+        ),
+    ],
+)
+def test_where_docker_s_types_are_converted_x_decides_alone_only_if_it_has_none(
+    platforms: PlatformChoice,
+    source: SourceAnswer,
+    target: TargetAnswer,
+    known: Digest | None,
+    step: Step,
+) -> None:
+    """A single manifest of the OCI's is its own Y; all else is found out, and remembered."""
+    assert decide(spec(platforms), source, target, known, convert=True) == step
+
+
+@pytest.mark.parametrize(
+    ("platforms", "target", "known", "step"),
+    [
+        pytest.param(ONE, Held(X, OCI_MANIFEST), None, Keep(X), id="nothing-of-docker's"),
+        pytest.param(ONE, Held(Y, OCI_MANIFEST), Y, Keep(Y), id="converted-and-remembered"),
+        pytest.param(ALL, Held(X, DOCKER_LIST), None, Ask(), id="kept-as-it-was"),
+        pytest.param(ALL, Held(X, DOCKER_LIST), Y, Ask(), id="kept-although-remembered"),
+        pytest.param(ALL, Held(X, OCI_INDEX), None, Ask(), id="an-index-may-hide-some"),
+    ],
+)
+def test_a_pinned_image_that_is_converted_asks_the_source_only_if_it_must(
+    platforms: PlatformChoice, target: TargetAnswer, known: Digest | None, step: Step
+) -> None:
+    """The same for a pin."""
+    assert decide(spec(platforms, pin=X), NotAsked(), target, known, convert=True) == step
 
 
 FAILURES = [
@@ -204,7 +271,7 @@ def test_nothing_is_copied_unless_both_sides_are_known(
     known: Digest | None,
 ) -> None:
     """The failure names its side, and no manifest is fetched for it."""
-    step = decide(spec(platforms), source, target, known)
+    step = decide(spec(platforms), source, target, known, convert=False)
     assert isinstance(step, Fail)
     assert step.reason is reason
     assert isinstance(step.error, RegistryError)
@@ -213,20 +280,20 @@ def test_nothing_is_copied_unless_both_sides_are_known(
 
 def test_a_pinned_image_fails_with_its_cache() -> None:
     """The source is not asked about what could not be stored."""
-    step = decide(spec(pin=X), NotAsked(), TARGET_DOWN, None)
+    step = decide(spec(pin=X), NotAsked(), TARGET_DOWN, None, convert=False)
     assert step == Fail(Reason.TARGET_UNKNOWN, TARGET_DOWN.error)
 
 
 def test_the_error_of_a_registry_is_passed_on() -> None:
     """Cause and kind are those of the side that failed."""
-    assert decide(spec(), SOURCE_DOWN, Absent(), None) == Fail(
+    assert decide(spec(), SOURCE_DOWN, Absent(), None, convert=False) == Fail(
         Reason.SOURCE_UNKNOWN, SOURCE_DOWN.error
     )
 
 
 def test_a_tag_that_is_gone_says_so() -> None:
     """It names the reference, and that the cached tag stays (or that we may not see it)."""
-    step = decide(spec(), Absent(), Absent(), None)
+    step = decide(spec(), Absent(), Absent(), None, convert=False)
     assert isinstance(step, Fail)
     assert step.error.kind is ErrorKind.NOT_FOUND
     assert "docker.io/library/nginx:1.27" in str(step.error)
@@ -235,7 +302,7 @@ def test_a_tag_that_is_gone_says_so() -> None:
 
 def test_a_source_that_answers_a_pin_with_another_digest_is_not_believed() -> None:
     """Only what was pinned is ever copied."""
-    step = decide(spec(ALL, pin=X), Held(OLD, OCI_INDEX), Absent(), None)
+    step = decide(spec(ALL, pin=X), Held(OLD, OCI_INDEX), Absent(), None, convert=False)
     assert isinstance(step, Fail)
     assert step.reason is Reason.SOURCE_UNKNOWN
     assert step.error.kind is ErrorKind.BAD_CONTENT
@@ -291,34 +358,49 @@ TWO = manifest(
 
 @pytest.mark.parametrize("platforms", [ONE, ALL, BOTH], ids=["one", "all", "list"])
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST])
-def test_a_single_manifest_is_its_own_y(platforms: PlatformChoice, media_type: str) -> None:
+def test_of_a_single_manifest_all_is_wanted(platforms: PlatformChoice, media_type: str) -> None:
     """There is nothing to choose; whether its platform is right is checked when it has arrived."""
     image = single(media_type)
-    assert derive(spec(platforms), image) == image.digest
+    assert choose(spec(platforms), image) is image
 
 
-def test_all_platforms_are_the_index_itself() -> None:
+def test_of_an_index_all_platforms_are_the_index_itself() -> None:
     """Y is X."""
-    assert derive(spec(ALL), TWO) == TWO.digest
+    assert choose(spec(ALL), TWO) is TWO
 
 
 def test_one_platform_is_the_first_child_for_it() -> None:
     """Later children for the same platform do not count."""
-    assert derive(spec(ONE), TWO) == Digest.of(b"a")
-    assert derive(spec(OnePlatform(ARM64)), TWO) == Digest.of(b"b")
+    assert choose(spec(ONE), TWO) == TWO.children[0]
+    assert choose(spec(OnePlatform(ARM64)), TWO) == TWO.children[1]
+
+
+def test_a_child_that_is_named_by_another_algorithm_is_not_taken_alone() -> None:
+    """Y is a digest that every registry and puller knows; the error says what to do."""
+    entry = {
+        "mediaType": OCI_MANIFEST,
+        "digest": str(Digest.of(b"a", "sha512")),
+        "size": 1,
+        "platform": {"os": "linux", "architecture": "amd64"},
+    }
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
+    index = Manifest.parse(json.dumps(document).encode())
+    with pytest.raises(RegistryError, match="only sha256 is kept") as caught:
+        choose(spec(ONE), index)
+    assert caught.value.kind is ErrorKind.UNSUPPORTED
+    assert choose(spec(PlatformList.of([AMD64])), index) is index
 
 
 def test_a_list_that_leaves_nothing_out_is_the_index_itself() -> None:
     """Attestations are no platform that could be left out."""
-    assert derive(spec(BOTH), TWO) == TWO.digest
+    assert choose(spec(BOTH), TWO) is TWO
 
 
-def test_a_list_that_leaves_some_out_says_what_to_do_instead() -> None:
-    """It takes an index of our own, which no tool makes."""
-    with pytest.raises(RegistryError, match="leaves some out") as caught:
-        derive(spec(PlatformList.of([AMD64])), TWO)
-    assert caught.value.kind is ErrorKind.UNSUPPORTED
-    assert "all" in caught.value.hint
+def test_a_list_that_leaves_some_out_is_an_index_of_our_own() -> None:
+    """Of every child for one of the platforms, and what attests them."""
+    chosen = choose(spec(PlatformList.of([AMD64])), TWO)
+    assert isinstance(chosen, Manifest)
+    assert chosen.children == (TWO.children[0], *TWO.children[2:])
 
 
 @pytest.mark.parametrize(
@@ -345,7 +427,7 @@ def test_a_platform_that_is_not_there_is_an_error(
 ) -> None:
     """It names what was wanted and what there is, so that the configuration can be corrected."""
     with pytest.raises(RegistryError, match=offered) as caught:
-        derive(spec(platforms), index)
+        choose(spec(platforms), index)
     assert caught.value.kind is ErrorKind.NO_PLATFORM
     assert caught.value.side is Side.SOURCE
     assert str(platforms) in str(caught.value)
@@ -366,13 +448,17 @@ specs = st.builds(
 )
 
 
-@given(specs, sources, targets, st.none() | digests)
+@given(specs, sources, targets, st.none() | digests, st.booleans())
 def test_whatever_the_answers(
-    image: ImageSpec, source: SourceAnswer, target: TargetAnswer, known: Digest | None
+    image: ImageSpec,
+    source: SourceAnswer,
+    target: TargetAnswer,
+    known: Digest | None,
+    convert: bool,  # noqa: FBT001 - Hypothesis passes it
 ) -> None:
     """Nothing is copied while a side is unknown, nothing is kept unless the cache holds exactly
     what it should, nothing is copied that the cache holds already, and a pin is never left."""
-    step = decide(image, source, target, known)
+    step = decide(image, source, target, known, convert=convert)
     unknown = isinstance(source, Unknown) or isinstance(target, Unknown)
     assert not unknown or isinstance(step, Fail)
     match step:
@@ -397,9 +483,14 @@ def test_whatever_the_answers(
             assert (reason is Reason.SOURCE_GONE) == isinstance(source, Absent)
 
 
-@given(specs, held, held | st.just(Absent()), digests)
+@given(specs, held, held | st.just(Absent()), digests, st.booleans())
 def test_what_was_derived_decides(
-    image: ImageSpec, source: Held, target: TargetAnswer, expected: Digest
+    image: ImageSpec,
+    source: Held,
+    target: TargetAnswer,
+    expected: Digest,
+    convert: bool,  # noqa: FBT001 - Hypothesis passes it
 ) -> None:
     """Once Y is known there is an end: no step asks for more."""
-    assert isinstance(decide(image, source, target, expected), Keep | Copy | Fail)
+    step = decide(image, source, target, expected, convert=convert)
+    assert isinstance(step, Keep | Copy | Fail)

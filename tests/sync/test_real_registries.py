@@ -8,14 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from image_sync.engines import Copied, CopyRequest, Selection
+from image_sync.engines import Copied, CopyRequest
 from image_sync.errors import Side
 from image_sync.events import Event, TagMoved
 from image_sync.http import Http
-from image_sync.model import Action, Endpoint, ImageSpec, SyncResult, TlsPolicy
+from image_sync.model import Action, DockerManifests, Endpoint, ImageSpec, SyncResult, TlsPolicy
 from image_sync.oci import AllPlatforms, PlatformChoice, Repository
 from image_sync.registry import RegistryClient
-from image_sync.sync import Checker, Copier, Ledger, Limits, Pass, RegistryStore, Reserves
+from image_sync.sync import (
+    Checker,
+    Conversion,
+    Ledger,
+    Limits,
+    Maker,
+    Pass,
+    RegistryStore,
+    Reserves,
+)
 from tests.real.content import Image
 from tests.real.images import KINDS, Programs, multi_platform
 from tests.real.losing import lose_blob
@@ -26,7 +35,9 @@ from tests.sync.scene import (
     SOURCE_REPOSITORY,
     TARGET_REPOSITORY,
     ScriptedEngine,
+    copier_of,
     make_spec,
+    unchanged_of,
 )
 
 pytestmark = pytest.mark.anyio
@@ -63,10 +74,14 @@ async def sweep(
     ledger = Ledger(RegistryStore(client, place, "shard-0-of-1"), events.append, lambda: 20_000)
     await ledger.load()
     reserves = Reserves(http, {})
-    checker = Checker(client, ledger, reserves)
-    copier = Copier(client, Selection([engine]), http, reserves, 60.0, events.append)
+    conversion = Conversion(DockerManifests.KEEP, events.append)
+    checker = Checker(client, ledger, reserves, Maker(client), conversion)
+    copier = copier_of(client, http, events.append, engine, deadline=60.0)
+    unchanged = unchanged_of(client, http, events.append, engine)
     limits = Limits(concurrency=2, check_concurrency=64)
-    sweeping = Pass([spec], checker, copier, limits, events.append, backoff=lambda _: 0.0)
+    sweeping = Pass(
+        [spec], checker, copier, unchanged, limits, events.append, backoff=lambda _: 0.0
+    )
     [result] = await sweeping.run()
     await ledger.save()
     return result

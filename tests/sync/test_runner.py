@@ -4,9 +4,6 @@ In virtual time, with scripted checks and copies: what they stand for is tested 
 """
 
 import tracemalloc
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import anyio
 import pytest
@@ -15,18 +12,14 @@ from hypothesis import strategies as st
 
 from image_sync.errors import CopyError, EngineError, ErrorKind, ImageSyncError, RegistryError, Side
 from image_sync.events import AttemptFailed, Event, ImageFinished, Warned
-from image_sync.model import Action, ImageSpec, Reason, SyncResult, Verdict
-from image_sync.oci import Digest
+from image_sync.model import Action, Reason, SyncResult, Verdict
 from image_sync.sync import Limits, Pass
-from image_sync.sync.check import Checked
-from image_sync.sync.copy import Deferred, Outcome
+from image_sync.sync.copy import Deferred
+from image_sync.sync.failure import COMMIT
 from image_sync.sync.plan import Copy, Decision, Defer, Fail, Keep
 from tests.clock import START, VIRTUAL_TIME, Backend, run_virtually
 from tests.sync.scene import make_spec
-
-X, C = Digest.of(b"x"), Digest.of(b"c")
-COPY = Copy(X, Verdict.CHANGED)
-DONE = Outcome("crane", 10, None)
+from tests.sync.script import COPY, DONE, C, Script, Step, Unbegun, X, a_pass, named, summary
 
 pytestmark = pytest.mark.anyio
 
@@ -34,108 +27,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> Backend:
     return VIRTUAL_TIME
-
-
-class Unbegun(NamedTuple):
-    """A failure before the copy begins."""
-
-    error: Exception
-
-
-Step = Decision | Outcome | Deferred | Exception | Unbegun | float | Callable[[], Awaitable[None]]
-
-
-class Script:
-    """Checks and copies as written down: for each image what happens, turn by turn.
-
-    A decision, an outcome or an exception ends a turn; a number is a pause of so many seconds
-    before, and a function is awaited. The last entry is repeated. `cost` is what a copy costs.
-    """
-
-    def __init__(
-        self,
-        checks: Mapping[str, Sequence[Step]] | None = None,
-        copies: Mapping[str, Sequence[Step]] | None = None,
-    ) -> None:
-        self.checks = {tag: list(steps) for tag, steps in (checks or {}).items()}
-        self.copies = {tag: list(steps) for tag, steps in (copies or {}).items()}
-        self.began: list[tuple[str, str, float]] = []
-        self.doubted: list[Digest | None] = []
-        self.at_work: Counter[str] = Counter()
-        self.most: Counter[str] = Counter()
-        self.rich = True
-        self.cost_steps: list[int | Exception] = [4_711]
-
-    async def check(self, spec: ImageSpec, doubted: Digest | None = None) -> Checked:
-        self.doubted.append(doubted)
-        decision = await self._turn("check", spec, self.checks.get(spec.target_tag, [COPY]))
-        assert isinstance(decision, Decision)
-        return Checked(spec, decision, X, C, 1)
-
-    async def cost(self, checked: Checked) -> int | None:
-        step = self.cost_steps.pop(0) if len(self.cost_steps) > 1 else self.cost_steps[0]
-        if isinstance(step, Exception):
-            raise step
-        return step
-
-    def affordable(self, checked: Checked) -> bool:
-        return self.rich
-
-    async def attempt(
-        self, checked: Checked, expected: Digest, begin: Callable[[], int]
-    ) -> Outcome | Deferred:
-        assert expected == X
-        spec = checked.spec
-        steps = self.copies.get(spec.target_tag, [DONE])
-        if not isinstance(steps[0], Unbegun | Deferred):
-            begin()
-        outcome = await self._turn("copy", spec, steps)
-        assert isinstance(outcome, Outcome | Deferred)
-        return outcome
-
-    async def _turn(self, what: str, spec: ImageSpec, steps: list[Step]) -> object:
-        host = spec.source.host
-        self.began.append((what, spec.target_tag, anyio.current_time() - START))
-        for key in (what, f"{what} {host}"):
-            self.at_work[key] += 1
-            self.most[key] = max(self.most[key], self.at_work[key])
-        try:
-            while True:
-                step = steps.pop(0) if len(steps) > 1 else steps[0]
-                if isinstance(step, Exception):
-                    raise step
-                if isinstance(step, Unbegun):
-                    raise step.error
-                if isinstance(step, float):
-                    await anyio.sleep(step)
-                elif callable(step):
-                    await step()
-                else:
-                    return step
-        finally:
-            for key in (what, f"{what} {host}"):
-                self.at_work[key] -= 1
-
-    def times(self, what: str, tag: str) -> list[float]:
-        """When an image had its turns, in seconds since the start."""
-        return [when for kind, name, when in self.began if (kind, name) == (what, tag)]
-
-
-def a_pass(
-    script: Script,
-    specs: Sequence[ImageSpec],
-    events: list[Event] | None = None,
-    **limits: object,
-) -> Pass:
-    bounds = {"concurrency": 2, "check_concurrency": 64} | limits
-    return Pass(
-        specs,
-        script,
-        script,
-        Limits(**bounds),  # type: ignore[arg-type]
-        (events if events is not None else []).append,
-        backoff=lambda attempt: 10.0**attempt,
-    )
 
 
 def limited(seconds: float | None, side: Side = Side.SOURCE) -> RegistryError:
@@ -149,14 +40,6 @@ def down(side: Side = Side.TARGET) -> RegistryError:
 
 def broken(kind: ErrorKind, side: Side | None = None) -> EngineError:
     return EngineError("it broke", kind, engine="crane", side=side)
-
-
-def named(*tags: str, host: str = "source.test") -> list[ImageSpec]:
-    return [make_spec(tag=tag, source=host) for tag in tags]
-
-
-def summary(result: SyncResult) -> tuple[Action, Reason, ErrorKind | None]:
-    return result.action, result.reason, result.error_kind
 
 
 @pytest.mark.parametrize(
@@ -471,7 +354,7 @@ async def test_a_bug_met_with_one_image_is_that_images_own_result(lane: str) -> 
     assert summary(first) == (Action.FAILED, Reason.INTERNAL, ErrorKind.INTERNAL)
     assert first.error
     assert "KeyError" in first.error
-    assert "test_runner.py:" in first.error
+    assert "script.py:" in first.error
     assert "\n" not in first.error
     assert second.action is Action.PULLED
 
@@ -504,6 +387,28 @@ async def test_a_digest_that_is_gone_when_it_is_copied_is_checked_once_more() ->
     [result] = await a_pass(stays, named("a")).run()
     assert summary(result) == (Action.FAILED, Reason.COPY_FAILED, ErrorKind.NOT_FOUND)
     assert stays.doubted == [None, X]
+
+
+def contested() -> CopyError:
+    """The tag names what another writer put there."""
+    return CopyError("", ErrorKind.BAD_CONTENT, operation=COMMIT, side=Side.TARGET)
+
+
+async def test_a_tag_that_another_writer_moves_meanwhile_is_checked_once_more() -> None:
+    """What that one put there may be what is wanted; the digest itself is not in doubt."""
+    script = Script({"a": [COPY, Keep(X)]}, {"a": [contested()]})
+    [result] = await a_pass(script, named("a")).run()
+    assert summary(result) == (Action.ALREADY_CACHED, Reason.UNCHANGED, None)
+    assert script.doubted == [None, None]
+    assert script.times("copy", "a") == [0.0]
+
+
+async def test_a_tag_that_others_keep_moving_fails_its_image() -> None:
+    """After the second time: two writers disagree, or the cache does not do its part."""
+    script = Script(copies={"a": [contested()]})
+    [result] = await a_pass(script, named("a")).run()
+    assert summary(result) == (Action.FAILED, Reason.COMMIT_FAILED, ErrorKind.BAD_CONTENT)
+    assert (len(script.times("check", "a")), result.attempts) == (2, 2)
 
 
 async def test_a_copy_that_is_not_affordable_is_deferred_and_counts_as_no_attempt() -> None:
@@ -626,7 +531,7 @@ def test_an_image_costs_the_pass_little_memory() -> None:
         specs = named(*(f"t{number}" for number in range(count)))
         script = Script({spec.target_tag: [Keep(X)] for spec in specs})
         tracemalloc.start()
-        results = await Pass(specs, script, script, LIMITS, lambda _: None).run()
+        results = await Pass(specs, script, script, script, LIMITS, lambda _: None).run()
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert len(results) == count

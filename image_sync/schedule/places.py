@@ -1,0 +1,110 @@
+"""Places for work: so many in all, no group above its share, and given away while one waits."""
+
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import anyio
+
+_RESTING = 8
+"""Works that rest at once for each place, at most: a resting one is in memory all the same."""
+
+
+class Places:
+    """The places of a lane.
+
+    Args:
+        width: How many there are.
+        share: How many of them one group may hold.
+        changed: Called when another group may have a turn.
+    """
+
+    def __init__(
+        self, width: int, share: Callable[[str], int], changed: Callable[[], None]
+    ) -> None:
+        self._width = width
+        self._share = share
+        self._changed = changed
+        self._held: Counter[str] = Counter()
+        self._resting = 0
+        self._returning: deque[tuple[str, anyio.Event]] = deque()
+
+    @property
+    def is_full(self) -> bool:
+        """True if no place is free."""
+        return self._held.total() >= self._width
+
+    @property
+    def are_missed(self) -> bool:
+        """True if somebody who rests will want one again."""
+        return bool(self._resting or self._returning)
+
+    def admits(self, group: str) -> bool:
+        """True if a group may hold one place more, where there is one."""
+        return self._held[group] < self._share(group)
+
+    def take(self, group: str) -> "Place":
+        """A place for a group that is admitted."""
+        self._held[group] += 1
+        return Place(self, group)
+
+    def readmit(self) -> None:
+        """Give free places to those that rested, before anybody new gets one."""
+        for waiting in list(self._returning):
+            group, admitted = waiting
+            if self.is_full:
+                return
+            if self.admits(group):
+                self._returning.remove(waiting)
+                self._held[group] += 1
+                admitted.set()
+
+    @asynccontextmanager
+    async def resting(self, place: "Place") -> AsyncGenerator[None, None]:
+        """A place given away for the time of a block; kept where too many rest already."""
+        if self._resting >= _RESTING * self._width:
+            yield
+            return
+        self._resting += 1
+        self.release(place)
+        try:
+            yield
+        finally:
+            self._resting -= 1
+            await self._come_back(place)
+
+    async def _come_back(self, place: "Place") -> None:
+        waiting = (place.group, anyio.Event())
+        self._returning.append(waiting)
+        self._changed()
+        try:
+            await waiting[1].wait()
+        finally:
+            place.held = waiting[1].is_set()
+            if not place.held:
+                self._returning.remove(waiting)
+
+    def release(self, place: "Place") -> None:
+        """Give a place back, if it is held."""
+        if place.held:
+            place.held = False
+            self._held[place.group] -= 1
+            self._changed()
+
+
+class Place:
+    """One place, while a key is worked on.
+
+    Attributes:
+        group: Whose it is.
+        held: False while its holder rests.
+    """
+
+    def __init__(self, places: Places, group: str) -> None:
+        self._places = places
+        self.group = group
+        self.held = True
+
+    def resting(self) -> AbstractAsyncContextManager[None]:
+        """Give the place to others meanwhile; at the end of the block, wait to have one again."""
+        return self._places.resting(self)

@@ -1,0 +1,1 @@
+"""What every engine promises, over every engine and every registry at hand."""

@@ -1,0 +1,1 @@
+"""The builtin engine, part by part and against registries that misbehave."""
