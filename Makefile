@@ -2,7 +2,7 @@
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv tools test check format run bench constraints
+.PHONY: help setup venv tools test check format run bench kill constraints
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -35,6 +35,9 @@ run: venv ## one pass over CONFIG=FILE; ARGS="..." goes to image-sync
 
 bench: setup ## print figures of speed and memory; ARGS="..." goes to the benchmark
 	@$(VENV)/python -m tests.bench $(ARGS)
+
+kill: setup ## kill -9 whoever takes part in 200 copies; ARGS="..." goes to tests.kill
+	@$(VENV)/python -m tests.kill $(ARGS)
 
 # Newest versions that pyproject.toml allows, tried in an environment of their own.
 constraints: ## renew constraints.txt
