@@ -1,5 +1,9 @@
-"""Speed and memory of a pass that has nothing to copy, beside crane and regsync, on loopback.
+"""Speed, CPU time and memory of image-sync beside crane, regsync and skopeo, on loopback.
 
-`python -m tests.bench --help`. Figures are printed and never asserted. What a pass does right or
-wrong belongs in the tests; here it is only checked that every contender did all of its work.
+`python -m tests.bench --help`. Belongs here: the command line, and what every benchmark needs:
+running a program and measuring it, registries, the delay proxy, pushing. `noop` is about passes
+that have nothing to copy, `copying` about passes that copy into an empty cache.
+
+Figures are printed and never asserted. What a pass does right or wrong belongs in the tests; here
+it is only checked that every contender did all of its work.
 """

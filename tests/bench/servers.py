@@ -49,16 +49,40 @@ def distribution(program: Path, folder: Path, address: str) -> Iterator[str]:
             yield host
 
 
+class Proxy:
+    """A proxy that delays and counts, while it runs."""
+
+    def __init__(self, address: str, process: "subprocess.Popen[bytes]") -> None:
+        """Wait until it listens.
+
+        Raises:
+            StartError: It did not start.
+        """
+        self._process = process
+        self.host = f"{address}:{self._line()}"
+
+    def body_bytes(self) -> int:
+        """What the server behind it has sent so far in bodies, taken or not, on all connections."""
+        if self._process.stdin is None:
+            raise TypeError("started without a pipe")
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+        return int(self._line())
+
+    def _line(self) -> str:
+        line = self._process.stdout.readline().decode().strip() if self._process.stdout else ""
+        if not line:
+            raise StartError("the delay proxy ended; its error stands above")
+        return line
+
+
 @contextmanager
-def delayed(host: str, address: str, round_trip_ms: float) -> Iterator[str]:
-    """HOST:PORT of a proxy that lies that round trip before a server."""
+def delayed(host: str, address: str, round_trip_ms: float) -> Iterator[Proxy]:
+    """A proxy that lies that round trip before a server."""
     command = [sys.executable, "-m", "tests.bench.proxy", address, host, str(round_trip_ms / 2)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with _ending(process):
-        port = process.stdout.readline().decode().strip() if process.stdout else ""
-        if not port:
-            raise StartError("the delay proxy did not start; its error stands above")
-        yield f"{address}:{port}"
+        yield Proxy(address, process)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: its proxy, its images, its proofs and its arithmetic.
+"""The benchmarks measure what they say: their proxy, their account of a run, their command line.
 
 Nothing here looks at a clock.
 """
@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -15,38 +14,34 @@ import anyio.to_thread
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from tests.bench import contenders
-from tests.bench.contenders import Contender, Course, Name
-from tests.bench.figures import Figure, Memory, Report, as_json, as_table
-from tests.bench.fill import FillError, fill
-from tests.bench.measure import Run, RunError, run
-from tests.bench.sample import Kind, content_of, digest_of, images
-from tests.bench.servers import delayed
-from tests.hostile import Answer, Fault, HostileRegistry
+from tests.bench.__main__ import main
+from tests.bench.machine import RoomError, scratch
+from tests.bench.measure import Contender, RunError, run
+from tests.bench.servers import Proxy, delayed
+from tests.real.tools import require, require_address
 
 pytestmark = pytest.mark.anyio
 
 DATA = bytes(range(256)) * 4096  # 1 MiB, which fills more than one socket buffer
-COURSE = Course("127.0.0.1:1", "127.0.0.2:2", images(5), Kind.SINGLE)
 
 
 @asynccontextmanager
-async def proxied(round_trip_ms: float) -> AsyncIterator[str]:
-    """HOST:PORT of a proxy before a server that sends back what it got, after its end."""
+async def proxied(round_trip_ms: float, *, before: bytes = b"") -> AsyncIterator[Proxy]:
+    """A proxy before a server that sends something, and then what it got, after its end."""
 
     async def echo(stream: SocketStream) -> None:
         async with stream:
             received = bytearray()
             async for data in stream:
                 received += data
-            await stream.send(bytes(received))
+            await stream.send(before + bytes(received))
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, echo)
         upstream = f"127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
-        with delayed(upstream, "127.0.0.2", round_trip_ms) as host:
-            yield host
+        with delayed(upstream, "127.0.0.2", round_trip_ms) as proxy:
+            yield proxy
         group.cancel_scope.cancel()
 
 
@@ -59,7 +54,7 @@ async def connected(host: str) -> SocketStream:
 @pytest.mark.parametrize("round_trip_ms", [0, 2])
 async def test_the_proxy_changes_nothing_but_the_delay(round_trip_ms: float) -> None:
     """All bytes come in order in both directions, and each end of stream is passed on alone."""
-    async with proxied(round_trip_ms) as host, await connected(host) as stream:
+    async with proxied(round_trip_ms) as proxy, await connected(proxy.host) as stream:
         await stream.send(DATA)
         await stream.send_eof()
         received = bytearray()
@@ -71,82 +66,38 @@ async def test_the_proxy_changes_nothing_but_the_delay(round_trip_ms: float) -> 
 async def test_the_proxy_serves_connections_beside_each_other() -> None:
     """One that is open and silent does not hold up the next."""
     async with (
-        proxied(0) as host,
-        await connected(host),
-        await connected(host) as second,
+        proxied(0) as proxy,
+        await connected(proxy.host),
+        await connected(proxy.host) as second,
     ):
         await second.send(b"x")
         await second.send_eof()
         assert await second.receive() == b"x"
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-async def test_every_image_is_pushed_with_all_it_needs(kind: Kind) -> None:
-    """A registry that checks what manifests name takes them; tags are distinct images."""
-    everything = images(9)
-    async with HostileRegistry() as source, HostileRegistry("127.0.0.2") as cache:
-        for registry, is_cache in ((source, False), (cache, True)):
-            push = partial(fill, registry.host, everything, kind, cache=is_cache)
-            await anyio.to_thread.run_sync(push)
-        at_source = [source.store.tagged(image.repository, image.tag) for image in everything]
-        in_cache = [cache.store.tagged(image.repository, image.tag) for image in everything]
-    assert len(set(at_source)) == 9
-    assert (at_source == in_cache) is (kind is not Kind.PLATFORM)
-    for image, digest in zip(everything, in_cache, strict=True):
-        assert digest == digest_of(content_of(image, kind, cache=True).body)
-
-
-async def test_a_registry_that_refuses_ends_the_benchmark() -> None:
-    """Half-filled registries would make every figure meaningless."""
-    async with HostileRegistry() as registry:
-        registry.inject(Fault("PUT", "*/manifests/*", Answer(500)))
-        push = partial(fill, registry.host, images(1), Kind.SINGLE, cache=False)
-        with pytest.raises(FillError, match=r"PUT /v2/bench/app-00000/manifests/1.0.0: 500"):
-            await anyio.to_thread.run_sync(push)
-
-
-def test_every_contender_is_given_every_image(tmp_path: Path) -> None:
-    """Each list names each image with its own source and cache."""
-    ours = contenders.image_sync(Path("image-sync"), COURSE, tmp_path)
-    crane = contenders.crane(Path("crane"), COURSE, tmp_path)
-    regsync = contenders.regsync(Path("regsync"), COURSE, tmp_path)
-    assert crane.stdin is not None
-    for image in COURSE.images:
-        reference = f"{image.repository}:{image.tag}"
-        assert f"127.0.0.1:1/{reference}\n" in crane.stdin.read_text()
-        listed = Path(regsync.command[-1]).read_text()
-        assert f"source: 127.0.0.1:1/{reference}\n" in listed
-        assert f"target: 127.0.0.2:2/{reference}\n" in listed
-        assert f"tag: {image.tag}\n" in Path(ours.command[-1]).read_text()
-
-
-def summary(already_cached: int) -> bytes:
-    """A report of ours about five images."""
-    return json.dumps({"summary": {"already_cached": already_cached, "total": 5}}).encode()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("name", "output", "errors", "proven"),
+    ("sent", "bodies"),
     [
-        pytest.param(Name.IMAGE_SYNC, summary(5), b"a log", True, id="ours"),
-        pytest.param(Name.IMAGE_SYNC, summary(4), b"", False, id="ours copied one"),
-        pytest.param(Name.IMAGE_SYNC, b"", b"", False, id="ours is silent"),
-        pytest.param(Name.CRANE, b"sha256:0\n" * 5, b"", True, id="crane"),
-        pytest.param(Name.CRANE, b"sha256:0\n" * 4, b"", False, id="crane missed one"),
-        pytest.param(Name.REGSYNC, b"", b"", True, id="regsync"),
-        pytest.param(Name.REGSYNC, b"", b"Image sync needed", False, id="regsync copied"),
+        pytest.param(DATA, len(DATA), id="the middle of a body"),
+        pytest.param(HEAD, 0, id="an answer without a body"),
+        pytest.param(HEAD + DATA, len(DATA), id="a body"),
+        pytest.param(DATA + HEAD, len(DATA + HEAD), id="a body that looks like a head"),
+        pytest.param(HEAD[:-1], len(HEAD) - 1, id="no end of the head"),
     ],
 )
-def test_a_pass_counts_only_with_its_proof(
-    tmp_path: Path, *, name: Name, output: bytes, errors: bytes, proven: bool
-) -> None:
-    """A contender that did less or more than a pass without changes has no figure."""
-    built = {
-        Name.IMAGE_SYNC: contenders.image_sync,
-        Name.CRANE: contenders.crane,
-        Name.REGSYNC: contenders.regsync,
-    }[name](Path("program"), COURSE, tmp_path)
-    assert (built.proof(output, errors) is None) is proven
+async def test_the_proxy_counts_bodies_that_the_server_sent(sent: bytes, bodies: int) -> None:
+    """All connections together, one direction only, without the heads, and time and again."""
+    async with proxied(1, before=sent) as proxy:
+        for number in range(3):
+            assert await anyio.to_thread.run_sync(proxy.body_bytes) == number * (bodies + 9)
+            async with await connected(proxy.host) as stream:
+                await stream.send(b"a request")
+                await stream.send_eof()
+                async for _ in stream:
+                    pass
 
 
 def program(text: str) -> Contender:
@@ -155,13 +106,12 @@ def program(text: str) -> Contender:
     def proof(output: bytes, _: bytes) -> str | None:
         return None if output == b"done" else "nothing done"
 
-    return Contender(Name.IMAGE_SYNC, (sys.executable, "-c", text), proof)
+    return Contender("a program", (sys.executable, "-c", text), proof)
 
 
 def test_memory_of_a_run_is_that_of_the_child() -> None:
     """A child that holds 300 MB has a peak above that."""
     ran = run(program("x = b'x' * 300_000_000; print('done', end='')"), {})
-    assert ran.peak_rss_bytes is not None
     assert ran.peak_rss_bytes > 300_000_000
     assert ran.wall_seconds > 0
 
@@ -179,25 +129,73 @@ def test_a_failed_run_says_why(text: str, problem: str) -> None:
         run(program(text), {})
 
 
-def test_figures_are_medians_and_ratios_to_ours_at_the_same_latency() -> None:
-    """Above 1 is slower than image-sync; every run stays in the JSON."""
+def test_memory_of_a_small_run_is_not_that_of_the_benchmark() -> None:
+    """What this process holds does not show in a child that holds less."""
+    held = bytearray(b"x" * 300_000_000)
+    ran = run(program("print('done', end='')"), {})
+    assert ran.peak_rss_bytes < len(held) / 4
 
-    def figure(name: Name, latency: float, *walls: float) -> Figure:
-        return Figure(name, latency, tuple(Run(wall, 1.0, 50 * 1024 * 1024) for wall in walls))
 
-    figures = (
-        figure(Name.IMAGE_SYNC, 0, 1.0, 9.0, 2.0),
-        figure(Name.REGSYNC, 0, 3.0, 3.0, 3.0),
-        figure(Name.IMAGE_SYNC, 40, 4.0, 4.0, 4.0),
-        figure(Name.REGSYNC, 40, 2.0, 2.0, 2.0),
+def test_processor_time_of_a_run_includes_its_children() -> None:
+    """A contender that lets others work is no cheaper for it."""
+    busy = "import time\nwhile time.process_time() < 0.2: pass"
+    ran = run(
+        program(
+            f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}], check=True);"
+            "print('done', end='')"
+        ),
+        {},
     )
-    memory = Memory(1000, 50 * 1024 * 1024, 1000, 50 * 1024 * 1024 + 3_000_000)
-    report = Report(1000, Kind.SINGLE, 3, 2, {"crane": "v0"}, figures, memory)
-    table = as_table(report)
-    assert "| 0 | image-sync --once | 2.00 | 1.00 | 1.00 | 50 |" in table
-    assert "| 0 | regsync once | 3.00 | 1.50 | 1.00 | 50 |" in table
-    assert "| 40 | regsync once | 2.00 | 0.50 | 1.00 | 50 |" in table
-    assert "50.0 MiB at 1000 images" in table
-    assert "3000 bytes for each further image" in table
-    written = json.loads(as_json(report))
-    assert [one["wall_seconds"] for one in written["figures"][0]["runs"]] == [1.0, 9.0, 2.0]
+    assert ran.cpu_seconds >= 0.2
+
+
+def test_a_program_that_cannot_be_started_has_no_figure() -> None:
+    """A wrong path is said and not measured."""
+    with pytest.raises(RunError, match=r"(?s)nobody: not started.*/no/such/program"):
+        run(Contender("nobody", ("/no/such/program",)), {})
+
+
+def test_a_benchmark_without_room_does_not_begin() -> None:
+    """It says how much it wanted, before it fills a disk."""
+    with pytest.raises(RoomError, match=r"1\d{9}\.\d GiB"), scratch(2**60):
+        pass
+
+
+def test_a_missing_program_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is started before all contenders are there."""
+    assert main(["platform", "--image-sync", "/no/such/program"]) == 1
+    assert "not there yet: /no/such/program" in capsys.readouterr().err
+
+
+def test_a_contender_that_copies_nothing_has_no_figure(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Its exit code does not count; what the cache names does."""
+    require("registry")
+    require_address("127.0.0.2")
+    figures = tmp_path / "figures.json"
+    idle = ["--only", "builtin", "--image-sync", "/bin/true", "--json", str(figures)]
+    assert main(["blob", "--megabytes", "0.1", "--rounds", "1", *idle]) == 1
+    said = capsys.readouterr()
+    assert "bench/large:1.0.0 is None, not sha256:" in said.err
+    assert not said.out
+    assert not figures.exists()
+
+
+def test_the_command_line_measures_and_prints(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The table goes to standard output, every run to the file.
+
+    Without latency the passes that count bytes are not the timed ones.
+    """
+    for tool in ("registry", "crane"):
+        require(tool)
+    require_address("127.0.0.2")
+    figures = tmp_path / "figures.json"
+    given = ["blob", "--megabytes", "0.1", "--rounds", "2", "--only", "crane", "--json"]
+    assert main([*given, str(figures)]) == 0
+    assert "crane copy" in capsys.readouterr().out
+    (figure,) = json.loads(figures.read_text())["figures"]
+    assert (figure["contender"], figure["latency_ms"]) == ("crane", 0)
+    assert (len(figure["runs"]), len(figure["read_bytes"])) == (2, 1)

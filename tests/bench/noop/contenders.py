@@ -5,18 +5,16 @@ proves from its own output that it looked at every image; a wrong exit code alon
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
-from tests.bench.sample import Image, Kind
+from tests.bench.measure import Contender
+from tests.bench.noop.sample import Image, Kind
 
 _IN_FLIGHT = 32  # requests or images at once, for every contender
-
-# What is wrong with a standard output and standard error, or None.
-Proof = Callable[[bytes, bytes], str | None]
 
 
 class Name(StrEnum):
@@ -25,15 +23,6 @@ class Name(StrEnum):
     IMAGE_SYNC = "image-sync --once"
     CRANE = f"xargs -P{_IN_FLIGHT} crane digest"
     REGSYNC = "regsync once"
-
-
-class Contender(msgspec.Struct, frozen=True):
-    """A command that makes one pass."""
-
-    name: Name
-    command: tuple[str, ...]
-    proof: Proof
-    stdin: Path | None = None
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -51,11 +40,9 @@ def image_sync(program: Path, course: Course, folder: Path) -> Contender:
     lines = [
         f"cache_registry: {course.cache}",
         "settings:",
-        "  cache_insecure: true",
         f"  default_platform: {platform}",
         "registries:",
-        f"  {course.source}:",
-        "    plain_http: true",
+        *(f"  {host}: {{plain_http: true}}" for host in (course.source, course.cache)),
         "images:",
     ]
     for image in course.images:

@@ -8,9 +8,10 @@ from statistics import median
 
 import msgspec
 
-from tests.bench.contenders import Name
+from tests.bench.machine import Setting
 from tests.bench.measure import Run
-from tests.bench.sample import Kind
+from tests.bench.noop.contenders import Name
+from tests.bench.noop.sample import Kind
 
 _MIB = 1024 * 1024
 
@@ -18,7 +19,7 @@ _MIB = 1024 * 1024
 class Figure(msgspec.Struct, frozen=True):
     """One contender at one latency."""
 
-    contender: Name
+    contender: str
     latency_ms: float  # round trip
     runs: tuple[Run, ...]
 
@@ -33,10 +34,9 @@ class Figure(msgspec.Struct, frozen=True):
         return median(run.cpu_seconds for run in self.runs)
 
     @property
-    def peak_rss_bytes(self) -> float | None:
-        """Median over the rounds that have it."""
-        peaks = [run.peak_rss_bytes for run in self.runs if run.peak_rss_bytes is not None]
-        return median(peaks) if peaks else None
+    def peak_rss_bytes(self) -> float:
+        """Median over the rounds."""
+        return median(run.peak_rss_bytes for run in self.runs)
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -59,8 +59,7 @@ class Report(msgspec.Struct, frozen=True):
     images: int
     kind: Kind
     rounds: int
-    cpus: int
-    versions: dict[str, str]
+    setting: Setting
     figures: tuple[Figure, ...]
     memory: Memory | None = None
 
@@ -68,22 +67,22 @@ class Report(msgspec.Struct, frozen=True):
 def ratio(report: Report, figure: Figure) -> float | None:
     """How many times as long as image-sync at the same latency; above 1 is slower than ours."""
     for ours in report.figures:
-        if ours.contender is Name.IMAGE_SYNC and ours.latency_ms == figure.latency_ms:
+        if ours.contender == Name.IMAGE_SYNC and ours.latency_ms == figure.latency_ms:
             return figure.wall_seconds / ours.wall_seconds
     return None
 
 
 def as_table(report: Report) -> str:
     """The figures for people, in Markdown."""
-    versions = "; ".join(f"{name} {version}" for name, version in report.versions.items())
     lines = [
-        f"No-op pass over {report.images} tags, {report.kind} behind each; {versions}.",
-        f"Medians of {report.rounds} rounds, contenders in turn, after one round to warm up;",
-        f"{report.cpus} CPUs shared with registries and proxies. crane asks the source only.",
+        f"No-op pass over {report.images} tags, {report.kind} behind each.",
+        f"{report.setting}.",
+        f"Medians of {report.rounds} rounds, contenders in turn, after one round to warm up; CPUs",
+        "shared with registries and proxies. crane asks the source only.",
         "Round trip 0 is without a proxy; otherwise both registries lie behind one that delays",
         "each direction by half of it, TCP's handshake excepted.",
         "",
-        "| round trip ms | contender | wall s | wall : ours | CPU s | peak RSS MiB |",
+        "| round trip ms | contender | wall s | theirs : ours | CPU s | peak RSS MiB |",
         "|--:|---|--:|--:|--:|--:|",
         *(_row(report, figure) for figure in report.figures),
     ]
@@ -99,14 +98,13 @@ def as_json(report: Report) -> bytes:
 
 def _row(report: Report, figure: Figure) -> str:
     against = ratio(report, figure)
-    peak = figure.peak_rss_bytes
     cells: Sequence[str] = (
         f"{figure.latency_ms:g}",
         figure.contender,
         f"{figure.wall_seconds:.2f}",
         "" if against is None else f"{against:.2f}",
         f"{figure.cpu_seconds:.2f}",
-        "" if peak is None else f"{peak / _MIB:.0f}",
+        f"{figure.peak_rss_bytes / _MIB:.0f}",
     )
     return f"| {' | '.join(cells)} |"
 

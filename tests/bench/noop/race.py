@@ -3,8 +3,6 @@
 What a contender is belongs in `contenders.py`, the command line in `__main__.py`.
 """
 
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,25 +10,18 @@ from statistics import median
 
 import msgspec
 
-from tests.bench import contenders
-from tests.bench.contenders import Contender, Course
-from tests.bench.figures import Figure, Memory
-from tests.bench.fill import fill
-from tests.bench.measure import Run, run
-from tests.bench.sample import Image, Kind, images
+from tests.bench.machine import Programs, scratch, setting
+from tests.bench.measure import run, say
+from tests.bench.noop import contenders
+from tests.bench.noop.contenders import Course
+from tests.bench.noop.figures import Figure, Memory, Report
+from tests.bench.noop.sample import Image, Kind, fill, images
 from tests.bench.servers import delayed, distribution
 
+PROGRAMS = ("image_sync", "crane", "regsync", "registry")
+_IMAGE_BYTES = 64 * 1024  # of tmpfs in a registry; measured: 53 kB for an index of three
 _SOURCE_ADDRESS = "127.0.0.1"
 _CACHE_ADDRESS = "127.0.0.2"  # another host, so that limits for each host do not add up
-
-
-class Programs(msgspec.Struct, frozen=True):
-    """Where the programs lie."""
-
-    image_sync: Path
-    crane: Path
-    regsync: Path
-    registry: Path
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -41,6 +32,27 @@ class Plan(msgspec.Struct, frozen=True):
     kind: Kind
     rounds: int
     latencies_ms: tuple[float, ...]  # round trips
+
+
+def measured(plan: Plan, programs: Programs) -> Report:
+    """Everything, from empty folders to figures.
+
+    Raises:
+        RoomError: There is no place for the registries.
+        StartError: A registry or a proxy did not start.
+        PushError: A registry did not take an image.
+        RunError: A contender did not do its work.
+    """
+    room = 2 * (plan.images + plan.more_images) * _IMAGE_BYTES
+    with scratch(room) as folder, filled(plan, programs, folder) as registries:
+        return Report(
+            images=plan.images,
+            kind=plan.kind,
+            rounds=plan.rounds,
+            setting=setting(programs, PROGRAMS),
+            figures=tuple(race(plan, programs, registries)),
+            memory=memory(plan, programs, registries),
+        )
 
 
 class Registries(msgspec.Struct, frozen=True):
@@ -58,8 +70,8 @@ class Registries(msgspec.Struct, frozen=True):
         with ExitStack() as proxies:
             source, cache = self.source, self.cache
             if latency_ms:
-                source = proxies.enter_context(delayed(source, _SOURCE_ADDRESS, latency_ms))
-                cache = proxies.enter_context(delayed(cache, _CACHE_ADDRESS, latency_ms))
+                source = proxies.enter_context(delayed(source, _SOURCE_ADDRESS, latency_ms)).host
+                cache = proxies.enter_context(delayed(cache, _CACHE_ADDRESS, latency_ms)).host
             yield Course(source, cache, self.images[:count], self.kind)
 
 
@@ -71,7 +83,7 @@ def filled(plan: Plan, programs: Programs, folder: Path) -> Iterator[Registries]
         distribution(programs.registry, folder / "source", _SOURCE_ADDRESS) as source,
         distribution(programs.registry, folder / "cache", _CACHE_ADDRESS) as cache,
     ):
-        _say(f"pushing {len(everything)} images into two registries")
+        say(f"pushing {len(everything)} images into two registries")
         fill(source, everything, plan.kind, cache=False)
         fill(cache, everything, plan.kind, cache=True)
         yield Registries(source, cache, everything, plan.kind, folder)
@@ -86,9 +98,9 @@ def race(plan: Plan, programs: Programs, registries: Registries) -> Iterator[Fig
                 contenders.crane(programs.crane, course, registries.folder),
                 contenders.regsync(programs.regsync, course, registries.folder),
             )
+            environment = programs.environment(registries.folder)
             rounds = [
-                [_run(contender, programs, registries) for contender in field]
-                for _ in range(1 + plan.rounds)
+                [run(contender, environment) for contender in field] for _ in range(1 + plan.rounds)
             ]
         for contender, runs in zip(field, zip(*rounds[1:], strict=True), strict=True):
             yield Figure(contender.name, latency, tuple(runs))
@@ -102,28 +114,11 @@ def memory(plan: Plan, programs: Programs, registries: Registries) -> Memory | N
         _peak(plan.rounds, count, programs, registries)
         for count in (plan.images, plan.images + plan.more_images)
     )
-    if short is None or long is None:
-        return None
     return Memory(plan.images, short, plan.more_images, long)
 
 
-def _peak(rounds: int, count: int, programs: Programs, registries: Registries) -> float | None:
+def _peak(rounds: int, count: int, programs: Programs, registries: Registries) -> float:
+    environment = programs.environment(registries.folder)
     with registries.course(count, 0) as course:
         ours = contenders.image_sync(programs.image_sync, course, registries.folder)
-        runs = [_run(ours, programs, registries) for _ in range(rounds)]
-    peaks = [one.peak_rss_bytes for one in runs if one.peak_rss_bytes is not None]
-    return median(peaks) if peaks else None
-
-
-def _run(contender: Contender, programs: Programs, registries: Registries) -> Run:
-    environment = {  # nobody's credentials, proxies or settings
-        "PATH": os.pathsep.join((str(programs.crane.parent), os.defpath)),
-        "HOME": str(registries.folder),
-    }
-    ran = run(contender, environment)
-    _say(f"{contender.name}: {ran.wall_seconds:.2f} s")
-    return ran
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the report alone goes to stdout
+        return median(run(ours, environment).peak_rss_bytes for _ in range(rounds))
