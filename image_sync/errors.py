@@ -274,8 +274,9 @@ class CopyError(ImageSyncError):
         operation: str,
         side: Side,
         retry_after: float | None = None,
+        hint: str | None = None,
     ) -> None:
-        super().__init__(message, kind, retry_after=retry_after)
+        super().__init__(message, kind, retry_after=retry_after, hint=hint)
         self.operation = operation
         self.side = side
 

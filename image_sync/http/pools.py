@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import aiohttp
+import anyio
 from aiohttp.abc import AbstractResolver
 
 from image_sync.http.addresses import AddressRefused, Zone, classify, outermost, permitted
@@ -19,6 +20,8 @@ from image_sync.http.transport import AiohttpTransport
 _KEEP_ALIVE = 15.0
 """Seconds that an idle connection is kept: below the shortest common idle time-out of servers and
 balancers (60 s), so that we do not write into a connection that is being closed."""
+_FAREWELL = 1.0
+"""Seconds for connections to end in order: one whose peer does not read never would (measured)."""
 
 _AddrInfo = tuple[
     int | socket.AddressFamily,
@@ -67,10 +70,11 @@ class Pools:
         return transport
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        while self._transports:
-            _, transport = self._transports.popitem()
-            await transport.aclose()
+        """Close every connection, also such as have something to send to a peer that is gone."""
+        with anyio.move_on_after(_FAREWELL, shield=True):
+            while self._transports:
+                _, transport = self._transports.popitem()
+                await transport.aclose()
 
     def _open(self, key: _Key) -> AiohttpTransport:
         def make_socket(info: _AddrInfo) -> socket.socket:

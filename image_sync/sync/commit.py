@@ -1,7 +1,7 @@
 """Moving a tag of the cache: the only place that does, and only after everything under it is there.
 
-An engine pushes by digest and is believed nothing: what it left is read back from the cache,
-hashed, checked blob by blob, and only then named. So a lying, half-finished or orphaned tool never
+An engine pushes by digest and is believed nothing: what it left was read back from the cache before
+(`bring.py`), and only then is it named. So a lying, half-finished or orphaned tool never
 moves a tag, and a pass that is killed anywhere leaves the old tag serving.
 """
 
@@ -72,4 +72,5 @@ def _contested(spec: ImageSpec, what: str) -> CopyError:
         ErrorKind.BAD_CONTENT,
         operation=COMMIT,
         side=Side.TARGET,
+        hint="two instances with different views of one tag undo each other's work",
     )

@@ -50,7 +50,7 @@ def test_a_hung_tool_is_killed_with_its_children_and_the_pass_goes_on(
     done = images.single(programs, label="done")
     source.push("team/done", "1", done)
     cache.push("team/done", "1", done)
-    program.settings["pull_timeout_secs"] = 1
+    program.settings["pull_timeout_secs"] = 3  # by then it has read all that it reads to start
     program.add(source, "team/done", "1")
     run = program.once()
     hung, fine = run.report.results
