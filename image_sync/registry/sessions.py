@@ -18,7 +18,7 @@ from image_sync.registry.client import RegistryClient
 from image_sync.registry.errors import ABANDONED, is_transient, upload_lost
 from image_sync.registry.pieces import EndedEarlyError, Pieces, regrouped
 from image_sync.registry.place import Place, least_chunk, told
-from image_sync.registry.ways import LONGEST_CHUNK, SHORTEST_CHUNK, Way
+from image_sync.registry.ways import LONGEST_CHUNK, NEXT_WAY, SHORTEST_CHUNK, Wanted, Way
 
 _TAKEN = frozenset({HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 _TOLD = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
@@ -26,16 +26,6 @@ _SILENT = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 )
 """What registries answer that do not tell where an upload stands."""
-_NEXT_WAY: dict[tuple[Way, int], Way] = {
-    (Way.STREAM, HTTPStatus.BAD_REQUEST): Way.CHUNKS,
-    (Way.STREAM, HTTPStatus.LENGTH_REQUIRED): Way.CHUNKS,
-    (Way.STREAM, HTTPStatus.REQUEST_ENTITY_TOO_LARGE): Way.CHUNKS,
-    (Way.STREAM, HTTPStatus.NOT_IMPLEMENTED): Way.CHUNKS,  # chunked coding: RFC 9112, section 6.1
-    (Way.STREAM, HTTPStatus.METHOD_NOT_ALLOWED): Way.WHOLE,
-    (Way.CHUNKS, HTTPStatus.NOT_IMPLEMENTED): Way.WHOLE,
-    (Way.CHUNKS, HTTPStatus.METHOD_NOT_ALLOWED): Way.WHOLE,
-}
-"""What a refused PATCH says of the way it was sent."""
 _AS_MUCH = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 )
@@ -52,7 +42,7 @@ class UploadSession:
     """
 
     def __init__(
-        self, client: RegistryClient, endpoint: Endpoint, digest: Digest, opened: Answer
+        self, client: RegistryClient, endpoint: Endpoint, wanted: Wanted, opened: Answer
     ) -> None:
         """The session that the answer to a POST opens.
 
@@ -62,13 +52,15 @@ class UploadSession:
         self.offset = 0
         self._client = client
         self._endpoint = endpoint
-        self._digest = digest
+        self._digest = wanted.digest
+        self._wanted = wanted
         self._place = Place(endpoint, opened)
         self._least = least_chunk(opened)
         self._sent = 0  # bytes that the registry may have at most
         self._size = 0  # of the blob, as soon as something of it is sent
         self._patchless = False  # True: a PATCH was answered as if there were no such place
         self._spent = False  # True: no bytes may follow, and it is not known to be a blob
+        self._cancelled = False
         self._done = False  # True: it is a blob
 
     @property
@@ -93,11 +85,11 @@ class UploadSession:
             Exception: Whatever the content raised.
         """
         if self._spent:
-            raise self._lost()
+            raise await self._give_up()
         self._size = self.offset + size_left
         if not size_left:
             return  # the PUT at the end says it all
-        match self._client.ways.way_for(self._endpoint.host, self._size):
+        match self._way():
             case Way.STREAM:
                 await self._stream(content)
             case Way.CHUNKS:
@@ -127,7 +119,7 @@ class UploadSession:
         return None
 
     async def finish(self, digest: Digest) -> None:
-        """Make a blob of what was sent; a lost answer is settled by a HEAD.
+        """Make a blob of what was sent; a lost answer is settled by a HEAD, if that can tell.
 
         Raises:
             RegistryError: The registry did not take it, or lost the session (`upload_lost`).
@@ -135,20 +127,20 @@ class UploadSession:
         if self._done:
             return
         if self._spent:
-            raise self._lost()
+            raise await self._give_up()
         request = self._place.put(digest, b"", size=self.offset)
 
         async def once(tries: int) -> RegistryError | None:
             try:
                 answer = await self._client.calls.once(self._endpoint, request, tries=tries)
             except RegistryError as error:
-                if is_transient(error) and await self._arrived(digest):
+                if is_transient(error) and await self._arrived(self.offset):
                     return None
                 raise
             if answer.status in _TAKEN:
                 return None
             refusal = answer.error(self._endpoint)
-            if upload_lost(refusal) and tries > 1 and await self._arrived(digest):
+            if upload_lost(refusal) and tries > 1 and await self._arrived(self.offset):
                 return None
             return refusal  # not raised in here: a session that is lost stays lost
 
@@ -171,14 +163,19 @@ class UploadSession:
 
     async def cancel(self) -> None:
         """Tell the registry that no more comes; whether it listens does not matter."""
-        if self._done:
+        if self._done or self._cancelled:
             return
+        self._spent = self._cancelled = True
         with suppress(RegistryError):
             await self._client.calls.once(self._endpoint, self._place.request("DELETE"))
 
     @property
     def _chunk(self) -> int:
         return max(self._least, self._client.ways.chunk(self._endpoint.host))
+
+    def _way(self) -> Way:
+        ways, host = self._client.ways, self._endpoint.host
+        return ways.way_for(host, self._size) if self._wanted.whole else ways.way(host)
 
     async def _stream(self, content: AsyncIterable[bytes]) -> None:
         pieces = Pieces(content)
@@ -234,13 +231,14 @@ class UploadSession:
             self._client.ways.change(self._endpoint.host, Way.STREAM)
         too_large = answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         if too_large and self._client.ways.split(self._endpoint.host, size_left):
-            raise self._lost()
+            raise await self._give_up()
         if answer.status not in _TAKEN:
             raise answer.error(self._endpoint)
         self._complete()
 
     async def _settle_whole(self) -> int | None:
-        if not self._size or not await self._arrived(self._digest):
+        if not self._size or not await self._arrived(self._size):
+            await self.cancel()
             return None
         self._complete()
         return self.offset
@@ -257,13 +255,15 @@ class UploadSession:
         there = (told(answer) or 0) if self._sent else 0
         if there > self._sent or there == _AMBIGUOUS:
             await self.cancel()
-            self._spent = True
             return None
         self.offset = there
         return there
 
-    async def _arrived(self, digest: Digest) -> bool:
-        return await self._client.head_blob(self._endpoint, digest) is not None
+    async def _arrived(self, size: int) -> bool:
+        """True if the repository has the blob now, and that is our doing."""
+        if self._wanted.replaces:
+            return False
+        return await self._client.head_blob(self._endpoint, self._digest) in {size, -1}
 
     def _acknowledge(self, answer: Answer, end: int, *, complete: bool = True) -> None:
         """Note that everything up to `end` is there.
@@ -285,12 +285,13 @@ class UploadSession:
         if upload_lost(error):
             return error
         self._patchless = answer.status == HTTPStatus.NOT_FOUND
-        following = _NEXT_WAY.get((way, answer.status))
+        following = NEXT_WAY.get((way, answer.status))
         if following is None:
             return error
         self._client.ways.change(self._endpoint.host, following)
         message = f"it takes no PATCH as {way}: {error.message}"
         return answer.lie(self._endpoint, message, ErrorKind.UNAVAILABLE)
 
-    def _lost(self) -> RegistryError:
+    async def _give_up(self) -> RegistryError:
+        await self.cancel()
         return self._place.error("this upload cannot go on", ErrorKind.UNAVAILABLE, ABANDONED)

@@ -18,6 +18,7 @@ from image_sync.registry.answer import Answer
 from image_sync.registry.calls import request_to
 from image_sync.registry.client import RegistryClient
 from image_sync.registry.sessions import UploadSession
+from image_sync.registry.ways import Wanted
 from image_sync.runtime.farewell import completed
 
 _FORBIDDEN = frozenset({ErrorKind.UNAUTHORIZED, ErrorKind.DENIED})
@@ -38,6 +39,7 @@ async def open_upload(
     *,
     mount_from: Repository | None = None,
     find: bool = True,
+    whole: bool = True,
 ) -> UploadSession | Mounted:
     """A place for a blob, unless the registry has the blob, and finds it.
 
@@ -50,11 +52,13 @@ async def open_upload(
         digest: Which one.
         mount_from: A repository of the same registry that is known to have it.
         find: False to have it sent whatever the registry has, as what is damaged must be.
+        whole: False to have it sent so that it can go on after a failure, however small it is.
 
     Raises:
         RegistryError: The registry did not give one.
     """
     ways, host = client.ways, endpoint.host
+    wanted = Wanted(digest, replaces=not find, whole=whole)
 
     async def once(tries: int) -> UploadSession | Mounted:
         opening, answer = _Opening(client, endpoint, digest, tries), None
@@ -65,7 +69,7 @@ async def open_upload(
         if answer is None:
             answer = await opening.plainly()
         opening.learn(answer)
-        return _opened(client, endpoint, digest, answer)
+        return _opened(client, endpoint, wanted, answer)
 
     return await client.calls.retry(once)
 
@@ -83,7 +87,7 @@ async def push_blob(client: RegistryClient, endpoint: Endpoint, content: bytes) 
 
     async def once(tries: int) -> None:
         answer = await _post(client, Access(endpoint), digest, "", tries)
-        opened = _opened(client, endpoint, digest, answer)
+        opened = _opened(client, endpoint, Wanted(digest), answer)
         if isinstance(opened, UploadSession):
             await opened.put(content, tries)
 
@@ -158,7 +162,7 @@ async def _post(
 
     async def take_back(answer: Answer) -> None:
         with suppress(RegistryError):
-            opened = _opened(client, endpoint, digest, answer)
+            opened = _opened(client, endpoint, Wanted(digest), answer)
             if isinstance(opened, UploadSession):
                 await opened.cancel()
 
@@ -168,10 +172,10 @@ async def _post(
 
 
 def _opened(
-    client: RegistryClient, endpoint: Endpoint, digest: Digest, answer: Answer
+    client: RegistryClient, endpoint: Endpoint, wanted: Wanted, answer: Answer
 ) -> UploadSession | Mounted:
     if answer.status == HTTPStatus.CREATED:
         return Mounted()
     if answer.status != HTTPStatus.ACCEPTED:
         raise answer.error(endpoint)
-    return UploadSession(client, endpoint, digest, answer)
+    return UploadSession(client, endpoint, wanted, answer)

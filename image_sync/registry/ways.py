@@ -1,10 +1,15 @@
 """How each registry wants its uploads, learnt from what it refused.
 
-In memory, per host: what a registry refused once it is not offered again by this process. Which
-refusal means what is decided in `sessions.py` and `upload.py`.
+In memory, per host: what a registry refused once it is not offered again by this process. What
+counts as a refusal is decided in `sessions.py` and `upload.py`.
 """
 
 from enum import StrEnum
+from http import HTTPStatus
+
+import msgspec
+
+from image_sync.oci import Digest
 
 CHUNK = 4 * 1024 * 1024
 """Bytes of a chunk where a registry wants chunks and does not say how large: the least size that
@@ -28,6 +33,33 @@ class Way(StrEnum):
     """PATCHes with length and place, each held in memory until it has arrived."""
     WHOLE = "whole"
     """All of it in the PUT that ends the upload; nothing of it is there before."""
+
+
+NEXT_WAY: dict[tuple[Way, int], Way] = {
+    (Way.STREAM, HTTPStatus.BAD_REQUEST): Way.CHUNKS,
+    (Way.STREAM, HTTPStatus.LENGTH_REQUIRED): Way.CHUNKS,
+    (Way.STREAM, HTTPStatus.REQUEST_ENTITY_TOO_LARGE): Way.CHUNKS,
+    (Way.STREAM, HTTPStatus.NOT_IMPLEMENTED): Way.CHUNKS,  # chunked coding: RFC 9112, section 6.1
+    (Way.STREAM, HTTPStatus.METHOD_NOT_ALLOWED): Way.WHOLE,
+    (Way.CHUNKS, HTTPStatus.NOT_IMPLEMENTED): Way.WHOLE,
+    (Way.CHUNKS, HTTPStatus.METHOD_NOT_ALLOWED): Way.WHOLE,
+}
+"""What a refused PATCH says of the way it was sent."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A blob that an upload is opened for.
+
+    Attributes:
+        digest: Which one.
+        replaces: True if the repository may have something else of that name: then a blob that is
+            found there does not say that what was sent arrived.
+        whole: False to have even a small one sent so that it can go on after a failure.
+    """
+
+    digest: Digest
+    replaces: bool = False
+    whole: bool = True
 
 
 class Ways:

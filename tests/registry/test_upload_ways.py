@@ -8,6 +8,7 @@ from image_sync.errors import ErrorKind
 from image_sync.registry import (
     RegistryClient,
     UploadSession,
+    open_upload,
     upload_broken,
     upload_lost,
 )
@@ -25,6 +26,7 @@ from tests.hostile import (
     TokenServer,
 )
 from tests.registry.asking import (
+    REPOSITORY,
     asking,
     failure,
     target,
@@ -198,6 +200,47 @@ async def test_a_small_blob_goes_in_the_request_that_ends_its_upload(
         assert await upload(client, target(registry.host)) == []
     assert len(registry.asked("PATCH")) == 1
     assert stored(registry) == RIGHT
+
+
+async def test_a_small_blob_can_be_streamed(registry: HostileRegistry) -> None:
+    """So that what arrived of it before it broke off is not sent again."""
+    async with asking() as client:
+        client.ways = Ways(small=SIZE)
+        session = await open_upload(client, target(registry.host), DIGEST, whole=False)
+        assert isinstance(session, UploadSession)
+        await session.append(Pieces(0, 20_000), SIZE)
+        assert await session.settle() == 20_000
+        await session.append(Pieces(20_000), SIZE - 20_000)
+        await session.finish(DIGEST)
+    assert stored(registry) == RIGHT
+
+
+async def test_a_small_blob_that_broke_off_leaves_no_session(registry: HostileRegistry) -> None:
+    """Whether it is asked how far it came, or for more: the registry has not to clean up."""
+    async with asking() as client:
+        client.ways = Ways(small=SIZE)
+        asked = await opened(client, target(registry.host))
+        await asked.append(Pieces(0, 20_000), SIZE)
+        assert await asked.settle() is None
+        assert registry.uploads.sessions == {}
+        sent_more = await opened(client, target(registry.host))
+        await sent_more.append(Pieces(0, 20_000), SIZE)
+        assert upload_lost(await failure(sent_more.append(Pieces(), SIZE)))
+        assert registry.uploads.sessions == {}
+    assert len(registry.asked("DELETE")) == 2
+
+
+async def test_a_small_blob_is_not_settled_by_what_is_damaged(registry: HostileRegistry) -> None:
+    """A lost answer is a lost session where the registry had something before (rows 54, 57)."""
+    registry.store.repository(REPOSITORY).blobs[str(DIGEST)] = bytes(SIZE)
+    registry.inject(Fault("PUT", "*", HtmlPage(502)))
+    async with asking() as client:
+        client.ways = Ways(small=SIZE)
+        session = await open_upload(client, target(registry.host), DIGEST, find=False)
+        assert isinstance(session, UploadSession)
+        assert upload_broken(await failure(session.append(Pieces(), SIZE)))
+        assert await session.settle() is None
+    assert registry.uploads.sessions == {}
 
 
 async def test_a_small_blob_that_is_too_large_for_one_request_goes_in_chunks(

@@ -39,6 +39,7 @@ from tests.registry.asking import (
     CANARY,
     HASTY,
     OPERATOR,
+    REPOSITORY,
     asking,
     failure,
     target,
@@ -378,6 +379,39 @@ async def test_a_last_request_that_arrived_twice_is_settled(registry: HostileReg
     assert len(registry.asked("PUT")) == 2
 
 
+@pytest.mark.parametrize(
+    ("there", "find"),
+    [
+        pytest.param(bytes(SIZE), False, id="damaged"),
+        pytest.param(CONTENT[:-1], True, id="short"),
+    ],
+)
+async def test_what_was_there_before_does_not_settle_a_lost_answer(
+    registry: HostileRegistry, there: bytes, *, find: bool
+) -> None:
+    """The last request is sent again, and the right bytes take the place (rows 54, 57)."""
+    registry.store.repository(REPOSITORY).blobs[str(DIGEST)] = there
+    registry.inject(Fault("PUT", "*", HtmlPage(502), times=1))
+    async with asking() as client:
+        session = await open_upload(client, target(registry.host), DIGEST, find=find)
+        assert isinstance(session, UploadSession)
+        await session.append(Pieces(), SIZE)
+        await session.finish(DIGEST)
+    assert stored(registry) == RIGHT
+    assert len(registry.asked("PUT")) == 2
+
+
+async def test_a_replacement_whose_answer_is_lost_is_sent_again(registry: HostileRegistry) -> None:
+    """It may have arrived, and nothing can tell: the session is lost (rows 54, 57)."""
+    registry.inject(Fault("PUT", "*", Dropped(), times=1))
+    async with asking() as client:
+        session = await open_upload(client, target(registry.host), DIGEST, find=False)
+        assert isinstance(session, UploadSession)
+        await session.append(Pieces(), SIZE)
+        assert upload_lost(await failure(session.finish(DIGEST)))
+    assert registry.asked("HEAD") == []
+
+
 async def test_wrong_bytes_are_never_made_a_blob(registry: HostileRegistry) -> None:
     """The last request names the digest, and the registry refuses (row 27)."""
     async with asking() as client:
@@ -397,6 +431,18 @@ async def test_a_cancelled_session_is_gone(registry: HostileRegistry) -> None:
         await session.cancel()
         assert registry.uploads.sessions == {}
         await upload(client, target(registry.host))
+    assert len(registry.asked("DELETE")) == 1
+
+
+async def test_a_session_is_cancelled_once(registry: HostileRegistry) -> None:
+    """And takes no bytes any more."""
+    async with asking() as client:
+        session = await opened(client, target(registry.host))
+        await session.cancel()
+        assert upload_lost(await failure(session.append(Pieces(), SIZE)))
+        assert upload_lost(await failure(session.finish(DIGEST)))
+        await session.cancel()
+    assert registry.asked("PATCH|PUT") == []
     assert len(registry.asked("DELETE")) == 1
 
 

@@ -20,8 +20,9 @@ from image_sync.engines.builtin.neighbours import Neighbours
 from image_sync.engines.builtin.pipe import ROOM
 from image_sync.engines.builtin.sides import RegistrySource, RegistryTarget
 from image_sync.engines.builtin.transfer import Cramped, Transfer, Upload
-from image_sync.engines.builtin.uploads import Uploads
+from image_sync.engines.builtin.uploads import Kept, Uploads
 from image_sync.engines.builtin.window import Window
+from image_sync.errors import RegistryError, Side
 from image_sync.model import Endpoint
 from image_sync.oci import Descriptor, Digest, Repository
 from image_sync.registry import RegistryClient
@@ -84,8 +85,9 @@ class Blobs:
         return None
 
     def forget(self, digests: list[Digest]) -> None:
-        """Ask for blobs again that were seen: the registry says that one is not there."""
+        """Push blobs whatever the registry says that it has: it says that one is not there."""
         self._shared.holders.forget(self._target.repository, digests)
+        self._broken.update(digests)
 
     async def _is_there(self, blob: Descriptor) -> bool:
         holders, repository = self._shared.holders, self._target.repository
@@ -116,6 +118,8 @@ class Blobs:
         """True if the repository has a blob, of the right size as far as it says."""
         client, target = self._shared.client, self._target
         size = await self._within(lambda: client.head_blob(target, blob.digest))
+        if size not in {None, blob.size, -1}:  # a registry that looks by itself would find it
+            self._broken.add(blob.digest)
         return size in {blob.size, -1}
 
     async def _move(self, blob: Descriptor) -> None:
@@ -123,11 +127,20 @@ class Blobs:
         broken = blob.digest in self._broken
         kept = self._shared.uploads.take(self._key(blob.digest))
         if kept and kept.endpoint.repository != self._target.repository:
-            await self._transfer(blob, kept.endpoint, None, kept.upload)
+            await self._complete(blob, kept)
             kept = None
         holder = None if broken else await self._find(blob)
         await self._transfer(blob, self._target, holder, kept.upload if kept else None)
         self._broken.discard(blob.digest)
+
+    async def _complete(self, blob: Descriptor, kept: Kept) -> None:
+        """Finish an upload of another repository; one that fails there is no loss here."""
+        try:
+            await self._transfer(blob, kept.endpoint, None, kept.upload)
+        except RegistryError as error:
+            if error.side is Side.SOURCE:
+                raise
+            self._shared.uploads.drop(self._key(blob.digest))
 
     async def _find(self, blob: Descriptor) -> Repository | None:
         """A repository to mount from; where none is known, images nearby are looked through."""

@@ -83,6 +83,7 @@ class RegistryTarget:
         digest: The blob.
         mount_from: Another repository of the same registry that has it.
         find: False if the registry must not look for it: what it has is damaged.
+        whole: False if the first session is to be streamed to, too, however small the blob is.
     """
 
     def __init__(
@@ -93,12 +94,14 @@ class RegistryTarget:
         mount_from: Repository | None = None,
         *,
         find: bool = True,
+        whole: bool = True,
     ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._digest = digest
         self._mount_from = mount_from
         self._find = find
+        self._whole = whole  # until there was a session: the next one is to keep what it got
 
     async def open(self) -> Session | None:
         """A new session; None if the registry has the blob, mounted or found by itself."""
@@ -108,5 +111,7 @@ class RegistryTarget:
             self._digest,
             mount_from=self._mount_from,
             find=self._find,
+            whole=self._whole,
         )
+        self._whole = False
         return None if isinstance(opened, Mounted) else opened

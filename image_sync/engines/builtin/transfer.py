@@ -80,6 +80,7 @@ class Transfer:
     ) -> None:
         self.upload = upload
         self.chunk = 0
+        self._left = upload  # by an earlier attempt, and not asked about yet
         self._blob = blob
         self._name = f"{source}@{blob.digest}"
         self._target = target
@@ -115,10 +116,7 @@ class Transfer:
     async def _ready(self) -> Upload | None:
         """An upload whose offset is known; None if the target has the blob."""
         if self.upload and self.upload.doubtful:
-            if await self._within(self.upload.session.settle) is None:
-                self._lose()
-            else:
-                self.upload.doubtful = False
+            await self._settle(self.upload)
         if self.upload is None:
             session = await self._within(self._target.open)
             if session is None:
@@ -127,6 +125,20 @@ class Transfer:
         if self.upload.session.holds > self.chunk:
             raise Cramped(self.upload.session.holds)
         return self.upload
+
+    async def _settle(self, upload: Upload) -> None:
+        """Find out how far an upload got; one that an earlier attempt left must answer now."""
+        try:
+            there = await self._within(upload.session.settle)
+        except RegistryError as error:
+            if upload is not self._left or error.retry_after is not None:
+                raise
+            self._refusal, there = error, None
+            await self._throw_away()
+        if there is None:
+            self._lose()
+        else:
+            self._left, upload.doubtful = None, False
 
     async def _append(self, upload: Upload) -> None:
         """Get some further, or find out why not."""
@@ -176,6 +188,9 @@ class Transfer:
 
     async def _finish(self, upload: Upload) -> bool:
         """Make a blob of what is there; False if there is something to be done before."""
+        if upload.hashing.position != self._blob.size:  # it has what we did not send
+            await self._start_over(self._unhashed(upload))
+            return False
         try:
             upload.hashing.check()
             await self._within(lambda: upload.session.finish(self._blob.digest))
@@ -218,6 +233,14 @@ class Transfer:
             f"the upload of {self._blob.digest} takes no more than {offset} bytes of "
             f"{self._blob.size}",
             ErrorKind.TRUNCATED,
+            side=Side.TARGET,
+        )
+
+    def _unhashed(self, upload: Upload) -> RegistryError:
+        return RegistryError(
+            f"the upload of {self._blob.digest} has all bytes, of which only "
+            f"{upload.hashing.position} were sent",
+            ErrorKind.UNAVAILABLE,
             side=Side.TARGET,
         )
 

@@ -90,10 +90,12 @@ async def test_another_process_asks_once_for_each_blob() -> None:
         assert lab.source.asked("GET", BLOBS) == []
 
 
-async def test_a_short_blob_is_pushed_anew() -> None:
+@pytest.mark.parametrize("searches", [False, True])
+async def test_a_short_blob_is_pushed_anew(*, searches: bool) -> None:
     """The cache has one of that name, with fewer bytes than the manifest says (fault row 57)."""
     async with laboratory() as lab:
         digest = lab.source.store.put_image(REPOSITORY, layers=[LAYER])
+        lab.cache.uploads.mounts_unnamed = searches
         lab.cache.store.repository(REPOSITORY).blobs[digest_of(LAYER)] = LAYER[:10]
         await lab.builtin.copy(lab.request(digest), Place())
         lab.assert_same()

@@ -350,6 +350,15 @@ async def test_a_blob_that_vanished_is_brought_again() -> None:
         assert len(lab.cache.asked("PUT", MANIFESTS)) == 2
 
 
+async def test_a_blob_that_only_seems_to_be_there_is_pushed_again() -> None:
+    """Fault row 53: a manifest was refused for it, so what HEAD says is not believed."""
+    async with laboratory() as lab:
+        request = image(lab)
+        lab.cache.inject(Fault("HEAD", LAYER_PATH, Answer(200)))
+        await lab.builtin.copy(request, Place())
+        lab.assert_same()
+
+
 async def test_a_cache_that_never_finds_its_blobs_is_given_up() -> None:
     """Asked and pushed once more, and no more than that."""
     async with laboratory() as lab:
@@ -359,7 +368,7 @@ async def test_a_cache_that_never_finds_its_blobs_is_given_up() -> None:
         error = await failure(lab, request)
         assert (error.kind, error.side) == (ErrorKind.BLOB_MISSING, Side.TARGET)
         assert len(lab.cache.asked("PUT", MANIFESTS)) == 2
-        assert len(layer_gets(lab)) == 1
+        assert len(layer_gets(lab)) == 2
 
 
 async def test_a_blob_of_two_sizes_is_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 from image_sync.engines import Engine, leads_on
 from image_sync.errors import EngineError, ErrorKind
 from tests.engines.builtin.support import REPOSITORY, UPLOADS, Place, laboratory
-from tests.hostile import Fault, Gate, Stalled
+from tests.hostile import Fault, Gate, Refusal, Stalled
 from tests.hostile.store import digest_of
 
 pytestmark = pytest.mark.anyio
@@ -82,3 +82,16 @@ async def test_an_upload_that_the_cache_forgot_between_attempts_is_begun_anew() 
         lab.cache.uploads.forget()
         await lab.builtin.copy(request, Place())
         lab.assert_same()
+
+
+async def test_an_upload_that_cannot_be_asked_about_is_begun_anew() -> None:
+    """Within the same attempt: a session that only fails does not spoil its blob for ever."""
+    async with laboratory() as lab:
+        request = lab.request(lab.source.store.put_image(REPOSITORY, layers=[LAYER]), deadline=0.5)
+        lab.source.inject(Fault("GET", LAYER_PATH, Stalled(after=HALF), times=1))
+        with pytest.raises(EngineError):
+            await lab.builtin.copy(request, Place())
+        lab.cache.inject(Fault("GET", UPLOADS, Refusal(500, "UNKNOWN")))
+        await lab.builtin.copy(request, Place())
+        lab.assert_same()
+        assert lab.cache.uploads.sessions == {}

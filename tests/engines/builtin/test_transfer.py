@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from image_sync.engines.builtin.allowance import GRACE, Allowance, OutOfTime
 from image_sync.engines.builtin.bandwidth import Bandwidth
 from image_sync.engines.builtin.feed import Means
+from image_sync.engines.builtin.hashing import Hashing
 from image_sync.engines.builtin.pipe import ROOM
 from image_sync.engines.builtin.transfer import Cramped, Transfer, Upload
 from image_sync.errors import ErrorKind, RegistryError, Side
@@ -19,6 +20,7 @@ from image_sync.runtime.retry import TRIES
 from tests.clock import VIRTUAL_TIME, Backend, run_virtually
 from tests.engines.builtin.simulation import (
     TICK,
+    SimulatedSession,
     SimulatedSource,
     SimulatedTarget,
     SourceBreak,
@@ -163,6 +165,19 @@ async def test_a_lost_upload_is_begun_anew() -> None:
     assert (await refused(transfer.run())).status == 404
     assert len(lab.target.sessions) == TRIES
     assert transfer.upload is None
+
+
+async def test_what_was_not_hashed_is_never_finished() -> None:
+    """However much the target says that it has: it is begun anew."""
+    lab = bench()
+    session = SimulatedSession(lab.target)
+    lab.target.sessions.append(session)
+    session.kept += CONTENT
+    session.offset = len(CONTENT)
+    upload = Upload(session, Hashing(descriptor_of(CONTENT)))
+    assert await lab.transfer(upload).run()
+    assert lab.target.finished == CONTENT
+    assert len(lab.target.sessions) == 2
 
 
 async def test_a_refusal_ends_it_and_leaves_nothing() -> None:
