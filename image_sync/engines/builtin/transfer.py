@@ -6,6 +6,8 @@ bytes, and one that can go on later is kept. Which repository the bytes come fro
 whether they must move at all, is decided in `blobs.py`; HTTP is behind the protocols of `sides.py`.
 """
 
+from functools import partial
+
 import anyio
 import msgspec
 
@@ -157,7 +159,7 @@ class Transfer:
             elif not upload_broken(error) or self._failures.out(before):
                 raise
             else:
-                await self._rests.after(self._failures.count, error)
+                await self._within(partial(self._rests.after, self._failures.count, error))
 
     async def _send(self, upload: Upload) -> None:
         """One append, with the source's bytes from where the upload stands.

@@ -354,7 +354,7 @@ async def test_a_blob_that_only_seems_to_be_there_is_pushed_again() -> None:
     """Fault row 53: a manifest was refused for it, so what HEAD says is not believed."""
     async with laboratory() as lab:
         request = image(lab)
-        lab.cache.inject(Fault("HEAD", LAYER_PATH, Answer(200)))
+        lab.cache.inject(Fault("HEAD", LAYER_PATH, Answer(200, LAYER)))
         await lab.builtin.copy(request, Place())
         lab.assert_same()
 
