@@ -8,15 +8,12 @@ Field names are translated here, once. `image`, `tag`, `action`, `remote_digest`
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import msgspec
 
 from image_sync.model import Action, Reason, SyncResult, Tally, written
 from image_sync.oci import Digest
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _SHORT_DIGEST = 12
 """Hexadecimal digits of a digest that people compare; docker's short form."""
@@ -110,23 +107,17 @@ def as_json(report: msgspec.Struct) -> str:
 
 def print_table(report: Report, stream: TextIO) -> None:
     """Write the report for people: a line for each image, then the errors, then the numbers."""
-    from rich.table import Table  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
-
-    console = open_console(stream)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("IMAGE", "ACTION", "REASON", "DIGEST", "SIZE", "TIME"):
-        table.add_column(title, overflow="fold", no_wrap=title != "IMAGE")
-    for row in report.results:
-        table.add_row(*_cells(row), style="red" if row.action == Action.FAILED else None)
-    if report.results:
-        console.print(table)
-    for row in report.results:
-        if row.error:
-            console.print(f"\n{written(row.image, row.tag)}", style="bold red", soft_wrap=True)
-            console.print(f"  {row.error}", soft_wrap=True)
-    if report.results:
-        console.print()
-    console.print(summary_line(report.summary), soft_wrap=True)
+    lines = [
+        Line(
+            cells=_cells(row),
+            style="red" if row.action == Action.FAILED else None,
+            about=written(row.image, row.tag),
+            details=(row.error,) if row.error else (),
+        )
+        for row in report.results
+    ]
+    titles = ("IMAGE", "ACTION", "REASON", "DIGEST", "SIZE", "TIME")
+    write_lines(stream, titles, lines, summary_line(report.summary))
 
 
 def summary_line(summary: Summary) -> str:
@@ -148,12 +139,44 @@ def summary_line(summary: Summary) -> str:
     return f"{counted(summary.total, 'image')}: {', '.join(counts)}, in {seconds}{dry}"
 
 
-def open_console(stream: TextIO) -> "Console":
-    """Where tables are written to."""
-    from rich.console import Console  # noqa: PLC0415
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One image in a table.
+
+    Attributes:
+        cells: What stands in each column.
+        style: How rich writes it, None for as the rest.
+        about: What its details are about.
+        details: Lines below the table; none as a rule.
+    """
+
+    cells: Sequence[str]
+    style: str | None
+    about: str
+    details: Sequence[str]
+
+
+def write_lines(stream: TextIO, titles: Sequence[str], lines: Sequence[Line], summary: str) -> None:
+    """Write a table with a line for each image, then the details, then the numbers."""
+    from rich.console import Console  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
+    from rich.table import Table  # noqa: PLC0415
 
     width = None if stream.isatty() else _WIDE
-    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+    console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, overflow="fold", no_wrap=title != "IMAGE")
+    for line in lines:
+        table.add_row(*line.cells, style=line.style)
+    if lines:
+        console.print(table)
+    for line in lines:
+        if line.details:
+            console.print(f"\n{line.about}", style="bold red", soft_wrap=True)
+        for detail in line.details:
+            console.print(f"  {detail}", soft_wrap=True)
+    if lines:
+        console.print()
+    console.print(summary, soft_wrap=True)
 
 
 def counted(count: int, noun: str) -> str:

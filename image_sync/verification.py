@@ -11,7 +11,7 @@ from typing import TextIO
 import msgspec
 
 from image_sync.model import Condition, Verified, written
-from image_sync.report import counted, milliseconds, open_console, short_digest, short_tag
+from image_sync.report import Line, counted, milliseconds, short_digest, short_tag, write_lines
 
 _LISTED = 100
 """Damaged parts of one image that the document lists; `damaged_parts` counts them all."""
@@ -99,24 +99,17 @@ def make_verification(
 
 def print_verification(report: Verification, stream: TextIO) -> None:
     """Write the report for people: a line for each image, then the damage, then the numbers."""
-    from rich.table import Table  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
-
-    console = open_console(stream)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("IMAGE", "CONDITION", "DAMAGED", "DIGEST", "TIME"):
-        table.add_column(title, overflow="fold", no_wrap=title != "IMAGE")
-    for row in report.results:
-        table.add_row(*_cells(row), style=_STYLES.get(Condition(row.condition)))
-    if report.results:
-        console.print(table)
-    for row in report.results:
-        if row.error or row.condition == Condition.DAMAGED:
-            console.print(f"\n{written(row.image, row.tag)}", style="bold red", soft_wrap=True)
-            for line in _details(row):
-                console.print(f"  {line}", soft_wrap=True)
-    if report.results:
-        console.print()
-    console.print(summary_line(report.summary), soft_wrap=True)
+    lines = [
+        Line(
+            cells=_cells(row),
+            style=_STYLES.get(Condition(row.condition)),
+            about=written(row.image, row.tag),
+            details=_details(row) if row.error or row.condition == Condition.DAMAGED else (),
+        )
+        for row in report.results
+    ]
+    titles = ("IMAGE", "CONDITION", "DAMAGED", "DIGEST", "TIME")
+    write_lines(stream, titles, lines, summary_line(report.summary))
 
 
 def summary_line(summary: Summary) -> str:
