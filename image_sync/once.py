@@ -5,7 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import uuid4
 
 import anyio
@@ -52,17 +52,13 @@ async def sweep(
     Raises:
         ConfigError: A file that the configuration names cannot be used.
     """
-    async with _prepared(resolved, orders, emit, environ) as parts:
-        began, clock = datetime.now(UTC), anyio.current_time()
-        sweeping = _Sweep(parts, resolved, orders, emit)
-        async with watching_signals(sweeping.stop) as caught:
-            results = await sweeping.run()
-    cut_short = any(result.reason is Reason.INTERRUPTED for result in results)
-    return Ended(
-        results=results,
-        began=began,
-        duration=anyio.current_time() - clock,
-        signal=caught[0] if cut_short else None,
+    return await _life(
+        resolved,
+        orders,
+        emit,
+        environ,
+        work=lambda parts: _Sweep(parts, resolved, orders, emit),
+        cut_short=lambda result: result.reason is Reason.INTERRUPTED,
     )
 
 
@@ -88,9 +84,9 @@ async def inspect(
     Raises:
         ConfigError: A file that the configuration names cannot be used.
     """
-    async with _prepared(resolved, orders, emit, environ) as parts:
-        began, clock = datetime.now(UTC), anyio.current_time()
-        inspection = Inspection(
+
+    def inspection(parts: Parts) -> Inspection:
+        return Inspection(
             orders.specs,
             parts.client,
             emit,
@@ -98,14 +94,56 @@ async def inspect(
             deep=deep,
             concurrency=resolved.settings.check_concurrency,
         )
-        async with watching_signals(inspection.stop) as caught:
-            results = await inspection.run()
-    cut_short = any(result.error_kind is ErrorKind.INTERRUPTED for result in results)
+
+    return await _life(
+        resolved,
+        orders,
+        emit,
+        environ,
+        work=inspection,
+        cut_short=lambda result: result.error_kind is ErrorKind.INTERRUPTED,
+    )
+
+
+class _Work(Protocol[Result]):
+    """What a process is started for."""
+
+    async def run(self) -> list[Result]:
+        """What came of every image."""
+
+    def stop(self) -> None:
+        """End now."""
+
+
+async def _life(
+    resolved: Resolved,
+    orders: Orders,
+    emit: Emit,
+    environ: Mapping[str, str],
+    *,
+    work: Callable[[Parts], _Work[Result]],
+    cut_short: Callable[[Result], bool],
+) -> Ended[Result]:
+    """A process from its start to its end, in which the first signal ends the work in order.
+
+    Args:
+        resolved: The configuration.
+        orders: What is wanted.
+        emit: Takes the events.
+        environ: For finding tools and credentials.
+        work: What is done with the parts.
+        cut_short: Whether an image was not done because of a signal.
+    """
+    async with _prepared(resolved, orders, emit, environ) as parts:
+        began, clock = datetime.now(UTC), anyio.current_time()
+        doing = work(parts)
+        async with watching_signals(doing.stop) as caught:
+            results = await doing.run()
     return Ended(
         results=results,
         began=began,
         duration=anyio.current_time() - clock,
-        signal=caught[0] if cut_short else None,
+        signal=caught[0] if any(map(cut_short, results)) else None,
     )
 
 
