@@ -9,6 +9,7 @@ from tests.bench.copying import figures as copy_figures
 from tests.bench.copying import race as copy_race
 from tests.bench.copying.contenders import Name
 from tests.bench.copying.sample import Sketch, families, one_blob
+from tests.bench.figure import as_json
 from tests.bench.machine import Programs, RoomError
 from tests.bench.measure import RunError
 from tests.bench.noop import figures as noop_figures
@@ -63,7 +64,7 @@ def _noop(options: argparse.Namespace, at_hand: Programs) -> _Found:
         options.images, options.more, options.kind, options.rounds, options.latency_ms
     )
     report = noop_race.measured(plan, at_hand)
-    return noop_figures.as_table(report), noop_figures.as_json(report)
+    return noop_figures.as_table(report), as_json(report)
 
 
 def _copy(options: argparse.Namespace, at_hand: Programs) -> _Found:
@@ -78,7 +79,7 @@ def _copied(sketches: tuple[Sketch, ...], options: argparse.Namespace, at_hand: 
     plan = copy_race.Plan(sketches, options.only, options.rounds, options.latency_ms)
     _require(at_hand, plan.programs())
     report = copy_race.measured(plan, at_hand)
-    return copy_figures.as_table(report), copy_figures.as_json(report)
+    return copy_figures.as_table(report), as_json(report)
 
 
 def _require(at_hand: Programs, names: Sequence[str]) -> None:

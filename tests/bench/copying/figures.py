@@ -4,41 +4,22 @@ Times are medians: with a handful of rounds on a shared machine, nothing finer i
 Bytes read are the most of any pass, since one pass that reads too much is one too many.
 """
 
-from statistics import median
-
 import msgspec
 
+from tests.bench import figure as any_figure
 from tests.bench.copying.contenders import TITLES, Name
+from tests.bench.figure import ratio
 from tests.bench.machine import Setting
-from tests.bench.measure import Run
 
 _MIB = 1024 * 1024
 _MB = 1_000_000
 _GB = 1_000_000_000
 
 
-class Figure(msgspec.Struct, frozen=True):
-    """One contender at one latency."""
+class Figure(any_figure.Figure, frozen=True):
+    """One contender at one latency of the way to the source."""
 
-    contender: Name
-    latency_ms: float  # round trip to the source
-    runs: tuple[Run, ...]  # timed
     read_bytes: tuple[int, ...]  # bodies from the source, in each pass that was counted
-
-    @property
-    def wall_seconds(self) -> float:
-        """Median over the rounds."""
-        return median(run.wall_seconds for run in self.runs)
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Median over the rounds."""
-        return median(run.cpu_seconds for run in self.runs)
-
-    @property
-    def peak_rss_bytes(self) -> float:
-        """Median over the rounds."""
-        return median(run.peak_rss_bytes for run in self.runs)
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -50,14 +31,6 @@ class Report(msgspec.Struct, frozen=True):
     rounds: int
     setting: Setting
     figures: tuple[Figure, ...]
-
-
-def ratio(report: Report, figure: Figure) -> float | None:
-    """How many times as long as ours at the same latency; above 1 is slower than ours."""
-    for ours in report.figures:
-        if ours.contender is Name.BUILTIN and ours.latency_ms == figure.latency_ms:
-            return figure.wall_seconds / ours.wall_seconds
-    return None
 
 
 def as_table(report: Report) -> str:
@@ -83,16 +56,15 @@ def as_table(report: Report) -> str:
     )
 
 
-def as_json(report: Report) -> bytes:
-    """The figures for programs: every run, not only medians."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2)
-
-
 def _row(report: Report, figure: Figure) -> str:
-    against, needed, read = ratio(report, figure), report.needed_bytes, max(figure.read_bytes)
+    against, needed, read = (
+        ratio(report.figures, figure, Name.BUILTIN),
+        report.needed_bytes,
+        max(figure.read_bytes),
+    )
     cells = (
         f"{figure.latency_ms:g}",
-        TITLES[figure.contender],
+        TITLES[Name(figure.contender)],
         f"{figure.wall_seconds:.2f}",
         "" if against is None else f"{against:.2f}",
         f"{needed / _MB / figure.wall_seconds:.0f}",

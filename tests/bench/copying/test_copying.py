@@ -14,7 +14,7 @@ import pytest
 from tests.bench.__main__ import programs
 from tests.bench.content import digest_of
 from tests.bench.copying.contenders import Course, Name, contender, program
-from tests.bench.copying.figures import Figure, Report, as_json, as_table
+from tests.bench.copying.figures import Figure, Report, as_table
 from tests.bench.copying.race import Plan, measured
 from tests.bench.copying.sample import (
     TAG,
@@ -25,6 +25,7 @@ from tests.bench.copying.sample import (
     needed_bytes,
     one_blob,
 )
+from tests.bench.figure import as_json
 from tests.bench.machine import Setting
 from tests.bench.measure import Run
 from tests.hostile import HostileRegistry

@@ -4,39 +4,15 @@ Medians only: with a handful of rounds on a shared machine, nothing finer is wor
 """
 
 from collections.abc import Sequence
-from statistics import median
 
 import msgspec
 
+from tests.bench.figure import Figure, ratio
 from tests.bench.machine import Setting
-from tests.bench.measure import Run
 from tests.bench.noop.contenders import Name
 from tests.bench.noop.sample import Kind
 
 _MIB = 1024 * 1024
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """One contender at one latency."""
-
-    contender: str
-    latency_ms: float  # round trip
-    runs: tuple[Run, ...]
-
-    @property
-    def wall_seconds(self) -> float:
-        """Median over the rounds."""
-        return median(run.wall_seconds for run in self.runs)
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Median over the rounds."""
-        return median(run.cpu_seconds for run in self.runs)
-
-    @property
-    def peak_rss_bytes(self) -> float:
-        """Median over the rounds."""
-        return median(run.peak_rss_bytes for run in self.runs)
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -64,14 +40,6 @@ class Report(msgspec.Struct, frozen=True):
     memory: Memory | None = None
 
 
-def ratio(report: Report, figure: Figure) -> float | None:
-    """How many times as long as image-sync at the same latency; above 1 is slower than ours."""
-    for ours in report.figures:
-        if ours.contender == Name.IMAGE_SYNC and ours.latency_ms == figure.latency_ms:
-            return figure.wall_seconds / ours.wall_seconds
-    return None
-
-
 def as_table(report: Report) -> str:
     """The figures for people, in Markdown."""
     lines = [
@@ -91,13 +59,8 @@ def as_table(report: Report) -> str:
     return "\n".join(lines)
 
 
-def as_json(report: Report) -> bytes:
-    """The figures for programs: every run, not only medians."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2)
-
-
 def _row(report: Report, figure: Figure) -> str:
-    against = ratio(report, figure)
+    against = ratio(report.figures, figure, Name.IMAGE_SYNC)
     cells: Sequence[str] = (
         f"{figure.latency_ms:g}",
         figure.contender,

@@ -10,11 +10,12 @@ from statistics import median
 
 import msgspec
 
+from tests.bench.figure import Figure
 from tests.bench.machine import Programs, scratch, setting
 from tests.bench.measure import run, say
 from tests.bench.noop import contenders
 from tests.bench.noop.contenders import Course
-from tests.bench.noop.figures import Figure, Memory, Report
+from tests.bench.noop.figures import Memory, Report
 from tests.bench.noop.sample import Image, Kind, fill, images
 from tests.bench.servers import delayed, distribution
 

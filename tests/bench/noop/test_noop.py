@@ -11,11 +11,12 @@ import anyio.to_thread
 import pytest
 
 from tests.bench.content import digest_of
+from tests.bench.figure import Figure, as_json
 from tests.bench.machine import Setting
 from tests.bench.measure import Run
 from tests.bench.noop import contenders
 from tests.bench.noop.contenders import Course, Name
-from tests.bench.noop.figures import Figure, Memory, Report, as_json, as_table
+from tests.bench.noop.figures import Memory, Report, as_table
 from tests.bench.noop.sample import Kind, content_of, fill, images
 from tests.bench.push import PushError
 from tests.hostile import Answer, Fault, HostileRegistry
