@@ -12,7 +12,6 @@ from http import HTTPStatus
 
 from image_sync.errors import ErrorKind, RegistryError
 from image_sync.model import Endpoint
-from image_sync.oci import Digest
 from image_sync.registry.answer import Answer
 from image_sync.registry.client import RegistryClient
 from image_sync.registry.errors import ABANDONED, is_transient, upload_lost
@@ -118,7 +117,7 @@ class UploadSession:
         self._spent = True
         return None
 
-    async def finish(self, digest: Digest) -> None:
+    async def finish(self) -> None:
         """Make a blob of what was sent; a lost answer is settled by a HEAD, if that can tell.
 
         Raises:
@@ -128,7 +127,7 @@ class UploadSession:
             return
         if self._spent:
             raise await self._give_up()
-        request = self._place.put(digest, b"", size=self.offset)
+        request = self._place.put(self._digest, b"", size=self.offset)
 
         async def once(tries: int) -> RegistryError | None:
             try:

@@ -26,7 +26,7 @@ from image_sync.model import (
 from image_sync.oci import Digest, Reference, Repository
 from image_sync.registry import RegistryClient
 from image_sync.runtime.parallel import for_each
-from image_sync.sync.looks import Looks, bounded
+from image_sync.sync.looks import SharedLook, at_once
 from image_sync.sync.proof import read_through
 from image_sync.sync.verify import examine_further, look_at_blob, unreadable
 
@@ -78,7 +78,7 @@ class Inspection:
         self._client = client
         self._emit = emit
         self._healer = healer
-        self._looks = Looks(bounded(read_through, _READERS) if deep else look_at_blob)
+        self._looks = SharedLook(at_once(read_through, _READERS) if deep else look_at_blob)
         self._deep = deep
         self._concurrency = min(concurrency, _AT_ONCE)
         self._clock = clock

@@ -13,7 +13,7 @@ from image_sync.sync.verify import Look
 _Blob = tuple[Repository, Digest, int]
 
 
-class Looks:
+class SharedLook:
     """Looks at each blob of a repository once, however many images share it.
 
     Args:
@@ -46,14 +46,14 @@ class Looks:
         self._found = {key: found for key, found in self._found.items() if not found}
 
 
-def bounded(look: Look, at_once: int) -> Look:
+def at_once(look: Look, most: int) -> Look:
     """The same look, so many at once."""
-    limiter = anyio.CapacityLimiter(at_once)
+    limiter = anyio.CapacityLimiter(most)
 
-    async def bounded_look(
+    async def limited_look(
         client: RegistryClient, endpoint: Endpoint, blob: Descriptor
     ) -> Damage | None:
         async with limiter:
             return await look(client, endpoint, blob)
 
-    return bounded_look
+    return limited_look

@@ -197,7 +197,7 @@ async def test_an_upload_goes_on_with_the_new_password() -> None:
             await session.settle()
             session = await uploading.opened(client, endpoint)
             await session.append(uploading.Pieces(), uploading.SIZE)
-            await session.finish(uploading.DIGEST)
+            await session.finish()
         assert wallet.rereads == 1
         assert uploading.stored(registry) == uploading.RIGHT
 

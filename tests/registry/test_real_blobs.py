@@ -93,7 +93,7 @@ async def test_a_blob_arrives_in_every_way(registry: RunningRegistry, way: Way) 
         session = await opened(client, registry)
         await session.append(content(), SIZE)
         assert session.offset == SIZE
-        await session.finish(DIGEST)
+        await session.finish()
         assert await client.head_blob(target(registry.host, REPOSITORY), DIGEST) == SIZE
         for offset in (0, 1_234_567, SIZE):
             assert await read(client, registry, offset) == CONTENT[offset:]
@@ -132,7 +132,7 @@ async def test_a_stream_that_ended_goes_on_in_its_session(
         await session.append(content(700_000), SIZE - 700_000)
         assert session.offset == SIZE
         assert await session.settle() == SIZE
-        await session.finish(DIGEST)
+        await session.finish()
         assert await read(client, registry, 0) == CONTENT
 
 
@@ -152,7 +152,7 @@ async def test_a_stream_that_broke_goes_on_from_what_arrived(registry: RunningRe
             if broke is None:
                 break
             settled = await session.settle() if upload_broken(broke) else None
-        await session.finish(DIGEST)
+        await session.finish()
         assert await read(client, registry, 0) == CONTENT
 
 
@@ -161,7 +161,7 @@ async def test_wrong_bytes_are_refused(registry: RunningRegistry) -> None:
     async with asking() as client:
         session = await opened(client, registry)
         await session.append(content(0, 1_000_000), SIZE)
-        await failure(session.finish(DIGEST))
+        await failure(session.finish())
         await session.cancel()
         assert await client.head_blob(target(registry.host, REPOSITORY), DIGEST) is None
 
@@ -172,12 +172,12 @@ async def test_a_blob_is_mounted_or_uploaded(registry: RunningRegistry) -> None:
     async with asking() as client:
         session = await opened(client, registry)
         await session.append(content(), SIZE)
-        await session.finish(DIGEST)
+        await session.finish()
         holder = target(registry.host, REPOSITORY).repository
         found = await open_upload(client, endpoint, DIGEST, mount_from=holder)
         if isinstance(found, UploadSession):
             await found.append(content(), SIZE)
-            await found.finish(DIGEST)
+            await found.finish()
         assert await client.head_blob(endpoint, DIGEST) == SIZE
 
 
@@ -187,7 +187,7 @@ async def test_distribution_mounts(registry: RunningRegistry) -> None:
     async with asking() as client:
         session = await opened(client, registry)
         await session.append(content(), SIZE)
-        await session.finish(DIGEST)
+        await session.finish()
         holder = target(registry.host, REPOSITORY).repository
         endpoint = target(registry.host, OTHER)
         assert await open_upload(client, endpoint, DIGEST, mount_from=holder) == Mounted()

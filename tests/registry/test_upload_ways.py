@@ -72,7 +72,7 @@ async def test_least_chunks_are_kept_to(registry: HostileRegistry) -> None:
         await session.append(Pieces(0, 100_000), SIZE)
         assert session.offset == 90_000
         await session.append(Pieces(90_000), SIZE - 90_000)
-        await session.finish(DIGEST)
+        await session.finish()
     assert stored(registry) == RIGHT
 
 
@@ -171,7 +171,7 @@ async def test_one_put_whose_answer_is_lost_is_settled(registry: HostileRegistry
         session = await _without_patch(client, registry)
         assert upload_broken(await failure(session.append(Pieces(), SIZE)))
         assert await session.settle() == SIZE
-        await session.finish(DIGEST)
+        await session.finish()
     assert stored(registry) == RIGHT
     assert len(registry.asked("PUT")) == 1
 
@@ -211,7 +211,7 @@ async def test_a_small_blob_can_be_streamed(registry: HostileRegistry) -> None:
         await session.append(Pieces(0, 20_000), SIZE)
         assert await session.settle() == 20_000
         await session.append(Pieces(20_000), SIZE - 20_000)
-        await session.finish(DIGEST)
+        await session.finish()
     assert stored(registry) == RIGHT
 
 

@@ -67,7 +67,7 @@ async def test_a_blob_is_streamed(registry: HostileRegistry) -> None:
         await session.append(Pieces(), SIZE)
         assert session.offset == SIZE
         assert stored(registry) == {}
-        await session.finish(DIGEST)
+        await session.finish()
     assert stored(registry) == RIGHT
     assert [request.method for request in registry.requests[-3:]] == ["POST", "PATCH", "PUT"]
     patch = registry.asked("PATCH")[0]
@@ -83,7 +83,7 @@ async def test_a_blob_of_sha512_is_streamed(registry: HostileRegistry) -> None:
         session = await open_upload(client, target(registry.host), digest)
         assert isinstance(session, UploadSession)
         await session.append(Pieces(), SIZE)
-        await session.finish(digest)
+        await session.finish()
     assert stored(registry) == {str(digest): CONTENT}
 
 
@@ -94,7 +94,7 @@ async def test_an_empty_blob_is_made_by_the_last_request(registry: HostileRegist
         session = await open_upload(client, target(registry.host), empty)
         assert isinstance(session, UploadSession)
         await session.append(Pieces(0, 0), 0)
-        await session.finish(empty)
+        await session.finish()
     assert stored(registry) == {str(empty): b""}
     assert registry.asked("PATCH") == []
 
@@ -112,7 +112,7 @@ async def test_every_form_of_location_is_followed(
             await session.append(Pieces(0, 50_000), SIZE)
             assert await session.settle() == 50_000
             await session.append(Pieces(50_000), SIZE - 50_000)
-            await session.finish(DIGEST)
+            await session.finish()
     assert stored(registry) == RIGHT
 
 
@@ -139,7 +139,7 @@ async def test_a_stream_that_ends_early_is_kept(registry: HostileRegistry) -> No
         await session.append(Pieces(0, 12_345), SIZE)
         assert session.offset == 12_345
         await session.append(Pieces(12_345), SIZE - 12_345)
-        await session.finish(DIGEST)
+        await session.finish()
     assert stored(registry) == RIGHT
 
 
@@ -158,7 +158,7 @@ async def test_a_failure_of_the_content_comes_out_as_it_is(registry: HostileRegi
             await session.append(content(), SIZE - 20_000)
         assert await session.settle() == 20_000
         await session.append(Pieces(20_000), SIZE - 20_000)
-        await session.finish(DIGEST)
+        await session.finish()
     assert stored(registry) == RIGHT
 
 
@@ -267,7 +267,7 @@ async def test_a_session_that_the_registry_forgot_is_settled_as_lost(
         registry.uploads.forget()
         assert await session.settle() is None
         assert upload_lost(await failure(session.append(Pieces(20_000), SIZE - 20_000)))
-        assert upload_lost(await failure(session.finish(DIGEST)))
+        assert upload_lost(await failure(session.finish()))
 
 
 async def test_a_restart_between_two_requests_costs_what_was_lost(
@@ -396,7 +396,7 @@ async def test_what_was_there_before_does_not_settle_a_lost_answer(
         session = await open_upload(client, target(registry.host), DIGEST, find=find)
         assert isinstance(session, UploadSession)
         await session.append(Pieces(), SIZE)
-        await session.finish(DIGEST)
+        await session.finish()
     assert stored(registry) == RIGHT
     assert len(registry.asked("PUT")) == 2
 
@@ -408,7 +408,7 @@ async def test_a_replacement_whose_answer_is_lost_is_sent_again(registry: Hostil
         session = await open_upload(client, target(registry.host), DIGEST, find=False)
         assert isinstance(session, UploadSession)
         await session.append(Pieces(), SIZE)
-        assert upload_lost(await failure(session.finish(DIGEST)))
+        assert upload_lost(await failure(session.finish()))
     assert registry.asked("HEAD") == []
 
 
@@ -417,7 +417,7 @@ async def test_wrong_bytes_are_never_made_a_blob(registry: HostileRegistry) -> N
     async with asking() as client:
         session = await opened(client, target(registry.host))
         await session.append(Pieces(0, 20_000), SIZE)
-        error = await failure(session.finish(DIGEST))
+        error = await failure(session.finish())
     assert error.kind is ErrorKind.BLOB_REFUSED
     assert not upload_lost(error)
     assert stored(registry) == {}
@@ -440,7 +440,7 @@ async def test_a_session_is_cancelled_once(registry: HostileRegistry) -> None:
         session = await opened(client, target(registry.host))
         await session.cancel()
         assert upload_lost(await failure(session.append(Pieces(), SIZE)))
-        assert upload_lost(await failure(session.finish(DIGEST)))
+        assert upload_lost(await failure(session.finish()))
         await session.cancel()
     assert registry.asked("PATCH|PUT") == []
     assert len(registry.asked("DELETE")) == 1
@@ -471,7 +471,7 @@ async def test_a_token_that_runs_out_before_a_stream_is_renewed(registry: Hostil
             assert await session.settle() == 20_000
             await session.append(Pieces(20_000), SIZE - 20_000)
             tokens.revoke()
-            await session.finish(DIGEST)
+            await session.finish()
             assert CANARY not in texts(error)
     assert stored(registry) == RIGHT
 
@@ -485,7 +485,7 @@ async def test_a_token_that_is_old_is_renewed_before_a_stream(registry: HostileR
             session = await opened(client, target(registry.host))
             now = 0.9 * 300
             await session.append(Pieces(), SIZE)
-            await session.finish(DIGEST)
+            await session.finish()
         assert len(tokens.requests) == 2
     assert stored(registry) == RIGHT
 
@@ -511,7 +511,7 @@ async def test_a_registry_that_takes_a_while_to_make_a_large_blob_is_waited_for(
         registry.inject(Fault("PUT", "*", Composed(Held(ready), Answer(201))))
         session = await opened(client, target(registry.host))
         session.offset = 256 * 1024 * 1024  # as if it were there; gives the registry 8 s more
-        tasks.start_soon(session.finish, DIGEST)
+        tasks.start_soon(session.finish)
         await ready.reached(1)
         await anyio.sleep(HASTY.connect + HASTY.headers + HASTY.idle)  # others are over by now
         ready.open()

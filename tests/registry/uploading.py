@@ -56,7 +56,7 @@ async def upload(client: RegistryClient, endpoint: Endpoint, most: int = 8) -> l
         try:
             await session.append(Pieces(session.offset), SIZE - session.offset)
             if session.offset == SIZE:
-                await session.finish(DIGEST)
+                await session.finish()
                 return errors
         except RegistryError as error:
             errors.append(error)

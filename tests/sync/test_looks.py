@@ -9,7 +9,7 @@ from image_sync.errors import ErrorKind, RegistryError, Side
 from image_sync.model import Damage, Endpoint
 from image_sync.oci import Descriptor, Digest
 from image_sync.registry import RegistryClient
-from image_sync.sync.looks import Looks, bounded
+from image_sync.sync.looks import SharedLook, at_once
 from tests.hostile import Gate
 from tests.sync.scene import make_spec
 
@@ -54,7 +54,7 @@ async def test_who_asks_meanwhile_waits_for_the_answer(client: RegistryClient) -
     """Twenty at once, one look."""
     gate = Gate()
     look = Look(LOST, gate=gate)
-    looks, found = Looks(look), list[Damage | None]()
+    looks, found = SharedLook(look), list[Damage | None]()
 
     async def ask() -> None:
         found.append(await looks(client, ENDPOINT, blob()))
@@ -70,7 +70,7 @@ async def test_who_asks_meanwhile_waits_for_the_answer(client: RegistryClient) -
 async def test_a_look_that_failed_is_no_answer(client: RegistryClient) -> None:
     """Whoever waited looks again."""
     failure = RegistryError("gone", ErrorKind.NETWORK, side=Side.TARGET)
-    looks = Looks(Look(failure, None))
+    looks = SharedLook(Look(failure, None))
     with pytest.raises(RegistryError):
         await looks(client, ENDPOINT, blob())
     assert await looks(client, ENDPOINT, blob()) is None
@@ -79,7 +79,7 @@ async def test_a_look_that_failed_is_no_answer(client: RegistryClient) -> None:
 async def test_only_damage_is_forgotten(client: RegistryClient) -> None:
     """What was whole stays so."""
     look = Look(LOST, None)
-    looks = Looks(look)
+    looks = SharedLook(look)
     assert await looks(client, ENDPOINT, blob(0)) == LOST
     assert await looks(client, ENDPOINT, blob(1)) is None
     looks.forget_damage()
@@ -90,7 +90,7 @@ async def test_only_damage_is_forgotten(client: RegistryClient) -> None:
 
 async def test_no_lock_is_kept_of_what_is_known(client: RegistryClient) -> None:
     """A cache holds millions of blobs, and a lock takes more memory than what is to be said."""
-    looks, before = Looks(Look(None)), locks()
+    looks, before = SharedLook(Look(None)), locks()
     for number in range(100):
         await looks(client, ENDPOINT, blob(number))
     assert locks() == before
@@ -101,7 +101,7 @@ async def test_only_so_many_looks_run_at_once(client: RegistryClient) -> None:
     """The others wait."""
     gate = Gate()
     look = Look(None, gate=gate)
-    few = bounded(look, 2)
+    few = at_once(look, 2)
 
     async def one(number: int) -> None:
         assert await few(client, ENDPOINT, blob(number)) is None

@@ -4,7 +4,7 @@ What it shares between copies, and its errors as an engine's. How one image is c
 `image.py`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
@@ -20,7 +20,7 @@ from image_sync.engines.builtin.uploads import Uploads
 from image_sync.engines.builtin.window import SIZE, Window
 from image_sync.errors import EngineError, ErrorKind, RegistryError
 from image_sync.model import Endpoint, HostPolicy
-from image_sync.oci import Digest, Repository
+from image_sync.oci import Digest
 from image_sync.registry import RegistryClient
 
 _TIDYING = 5.0
@@ -82,10 +82,6 @@ class Builtin:
             raise _too_slow(request, copying.moved) from None
         except RegistryError as error:
             raise _failed(error) from error
-
-    def learn(self, repository: Repository, digests: Iterable[Digest]) -> None:
-        """Take note of blobs that a cache's repository should hold, as a manifest in it says."""
-        self._shared.holders.learn(repository, digests)
 
     def neighbour(self, endpoint: Endpoint, digest: Digest) -> None:
         """Take note of an image in a cache, whose manifests are read if its blobs may help."""

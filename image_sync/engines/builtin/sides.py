@@ -39,7 +39,7 @@ class Session(Protocol):
     async def settle(self) -> int | None:
         """Ask how many bytes it has, after a failure; None if it is lost."""
 
-    async def finish(self, digest: Digest) -> None:
+    async def finish(self) -> None:
         """Make a blob of what was sent."""
 
     async def cancel(self) -> None:

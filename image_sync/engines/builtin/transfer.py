@@ -195,7 +195,7 @@ class Transfer:
             return False
         try:
             upload.hashing.check()
-            await self._within(lambda: upload.session.finish(self._blob.digest))
+            await self._within(upload.session.finish)
         except WrongBytes as wrong:
             await self._start_over(self._other_bytes(wrong))
         except RegistryError as error:

@@ -179,11 +179,11 @@ class SimulatedSession:
         self.offset = len(self.kept)
         return self.offset
 
-    async def finish(self, digest: Digest) -> None:
+    async def finish(self) -> None:
         await anyio.sleep(TICK)
         if not self.alive:
             raise _lost()
-        if not digest.matches(bytes(self.kept)):
+        if not self._target.digest.matches(bytes(self.kept)):
             raise RegistryError(
                 "digest invalid", ErrorKind.BLOB_REFUSED, side=Side.TARGET, method="PUT"
             )

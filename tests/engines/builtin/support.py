@@ -67,6 +67,10 @@ class Lab:
             repair=repair,
         )
 
+    def learn(self, repository: Repository, digests: list[Digest]) -> None:
+        """Have the engine know that a repository should hold some blobs."""
+        self.builtin._shared.holders.learn(repository, digests)
+
     def assert_same(self, path: str = REPOSITORY, into: str | None = None) -> None:
         """All that the source's repository has is in the cache's."""
         source = self.source.store.repositories[path]

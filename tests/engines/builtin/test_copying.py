@@ -109,9 +109,7 @@ async def test_what_is_to_be_repaired_is_pushed_whatever_the_cache_says() -> Non
         held = lab.cache.store.repositories[REPOSITORY]
         lab.cache.uploads.mounts_unnamed = True
         lab.cache.store.repository("team/other").blobs[digest_of(LAYER)] = LAYER[::-1]
-        lab.builtin.learn(
-            Repository(lab.cache.host, "team/other"), [Digest.parse(digest_of(LAYER))]
-        )
+        lab.learn(Repository(lab.cache.host, "team/other"), [Digest.parse(digest_of(LAYER))])
         held.blobs[digest_of(LAYER)] = LAYER[::-1]
         lab.cache.requests.clear()
         repair = frozenset({Digest.parse(digest_of(LAYER))})

@@ -150,7 +150,7 @@ async def test_what_the_cache_s_manifests_list_is_mounted() -> None:
     async with laboratory() as lab:
         one, two_ = two(lab)
         lab.cache.store.repositories["team/one"] = lab.source.store.repositories["team/one"]
-        lab.builtin.learn(one.target.repository, [Digest.parse(digest_of(SHARED))])
+        lab.learn(one.target.repository, [Digest.parse(digest_of(SHARED))])
         await lab.builtin.copy(two_, Place())
         lab.assert_same("team/two")
         assert shared_gets(lab) == 0
@@ -175,7 +175,7 @@ async def test_a_fact_that_does_not_hold_any_more_costs_a_request() -> None:
     async with laboratory() as lab:
         _, two_ = two(lab)
         gone = Repository(lab.cache.host, "team/gone")
-        lab.builtin.learn(gone, [Digest.parse(digest_of(SHARED))])
+        lab.learn(gone, [Digest.parse(digest_of(SHARED))])
         await lab.builtin.copy(two_, Place())
         lab.assert_same("team/two")
         assert shared_gets(lab) == 1
