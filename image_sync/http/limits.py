@@ -13,30 +13,12 @@ import anyio
 from image_sync.errors import Side
 from image_sync.http.clock import Clock
 from image_sync.model import HostPolicy
+from image_sync.runtime.rate import Rate
 
 CONCURRENCY = 32
 """Requests in flight per host where nothing is configured: measured, more gain nothing at 40 ms
 round trip on two cores."""
 _BURST = 1.0  # seconds of unused rate that may be spent at once
-
-
-class Bucket:
-    """A token bucket whose waiters queue, so that one that is cancelled takes no token along."""
-
-    def __init__(self, rate: float, clock: Clock) -> None:
-        self._interval = 1.0 / rate  # seconds between two requests
-        self._clock = clock
-        self._burst = max(0.0, _BURST - self._interval)
-        self._next = clock.monotonic() - self._burst
-        self._turn = anyio.Lock(fast_acquire=True)
-
-    async def take(self) -> None:
-        """Return when one more request may go."""
-        async with self._turn:
-            while (wait := self._next - self._clock.monotonic()) > 0:
-                await self._clock.sleep(wait)
-            earliest = self._clock.monotonic() - self._burst
-            self._next = max(self._next, earliest) + self._interval
 
 
 class Limits:
@@ -47,7 +29,7 @@ class Limits:
         self._clock = clock
         self._slots: dict[tuple[str, Side], anyio.Semaphore] = {}
         self._streams: dict[tuple[str, Side], anyio.Semaphore] = {}
-        self._buckets: dict[str, Bucket | None] = {}
+        self._buckets: dict[str, Rate | None] = {}
 
     def slots(self, host: str, side: Side) -> anyio.Semaphore:
         """What a request acquires before it goes and releases when its answer is closed."""
@@ -57,12 +39,16 @@ class Limits:
         """The same for a request whose content comes from somewhere else while it is sent."""
         return self._of(host, side, self._streams)
 
-    def bucket(self, host: str) -> Bucket | None:
+    def bucket(self, host: str) -> Rate | None:
         """The rate of a host, None if it has no limit."""
         if host not in self._buckets:
             rate = self._policy(host).requests_per_second
-            self._buckets[host] = Bucket(rate, self._clock) if rate else None
+            self._buckets[host] = self._rate(rate) if rate else None
         return self._buckets[host]
+
+    def _rate(self, per_second: float) -> Rate:
+        burst = max(0.0, _BURST - 1.0 / per_second)  # beside the one that passes anyway
+        return Rate(per_second, burst, self._clock.monotonic, self._clock.sleep)
 
     def _of(
         self, host: str, side: Side, known: dict[tuple[str, Side], anyio.Semaphore]

@@ -85,3 +85,31 @@ async def test_without_a_limit_nothing_waits() -> None:
     assert pace.portion is None
     await pace.take(10**12)
     assert anyio.current_time() == START
+
+
+async def test_copies_that_are_cancelled_leave_their_share_to_others() -> None:
+    """Blobs that waited when their image was given up do not slow the next one down."""
+    policies = {"slow": HostPolicy(bandwidth=100 * KIB)}
+    bandwidth, times = Bandwidth(200 * KIB, policies), list[float]()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(passing, bandwidth.between("slow"), 100 * KIB, [])
+        await anyio.sleep(1)
+        tasks.cancel_scope.cancel()
+    began = anyio.current_time() - START
+    await passing(bandwidth.between("slow"), 100 * KIB, times)
+    assert times[0] - began <= 0.1
+    assert times[-1] - began == pytest.approx(1, abs=0.1)
+
+
+async def test_a_slow_host_keeps_nobody_from_what_all_have_in_common() -> None:
+    """However many blobs wait for it."""
+    policies = {"slow": HostPolicy(bandwidth=10 * KIB)}
+    bandwidth, times = Bandwidth(100 * KIB, policies), list[float]()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(passing, bandwidth.between("slow"), 100 * KIB, [])
+        await anyio.wait_all_tasks_blocked()
+        await passing(bandwidth.between("fast"), 180 * KIB, times)
+        tasks.cancel_scope.cancel()
+    assert times[-1] == pytest.approx(2, abs=0.2)
