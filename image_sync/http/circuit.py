@@ -1,9 +1,10 @@
 """Circuit breakers: a host that is down is asked once in a while only.
 
 Three failures in a row that are not one and the same, without an answer in between, open a host's
-circuit; every 30 s one request may try it. The statuses 502 to 504 differ by repository, so that
-one broken repository never takes its host away from the others. Failures to connect say nothing of
-repositories; they differ by request, so that the tries of one request do not count as three.
+circuit; one request may try it after 5 s, then after pauses that double up to 30 s. The statuses
+502 to 504 differ by repository, so that one broken repository never takes its host away from the
+others. Failures to connect say nothing of repositories; they differ by request, so that the tries
+of one request do not count as three.
 """
 
 from http import HTTPStatus
@@ -14,8 +15,10 @@ from image_sync.http.clock import Clock
 
 FAILURES = 3
 """Different failures that open a circuit: fewer may be chance, or one repository's own fault."""
-PAUSE = 30.0
-"""Seconds between two probes of an open circuit."""
+FIRST_PAUSE = 5.0
+"""Seconds before the first probe of an open circuit: a registry that restarts is back by then."""
+LONGEST_PAUSE = 30.0
+"""Seconds between two probes at most; pauses double up to that."""
 FAILING_STATUSES = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 )
@@ -32,12 +35,17 @@ class Cause(NamedTuple):
 class _Trouble:
     """A host that failed since its last answer."""
 
-    __slots__ = ("ask_again", "cause", "subjects")
+    __slots__ = ("ask_again", "cause", "pause", "subjects")
 
     def __init__(self, cause: Cause) -> None:
         self.cause = cause  # of the last failure
         self.subjects: set[str] = set()  # what failed, at most FAILURES of them
         self.ask_again: float | None = None  # monotonic seconds; None: closed
+        self.pause = FIRST_PAUSE  # seconds before the next probe
+
+    def wait(self, now: float) -> None:
+        """Have the next probe wait from now."""
+        self.ask_again = now + self.pause
 
 
 class Circuits:
@@ -50,8 +58,8 @@ class Circuits:
     def enter(self, host: str) -> float:
         """0.0 if a request may go to a host now, else seconds until one may.
 
-        The request that may go to an open circuit is its probe: nobody else is let in for the
-        next 30 s, even if the probe is cancelled.
+        The request that may go to an open circuit is its probe: nobody else is let in before the
+        next one is due, even if the probe is cancelled.
         """
         trouble = self._troubles.get(host)
         if trouble is None or trouble.ask_again is None:
@@ -59,7 +67,8 @@ class Circuits:
         now = self._clock.monotonic()
         if now < trouble.ask_again:
             return trouble.ask_again - now
-        trouble.ask_again = now + PAUSE
+        trouble.pause = min(LONGEST_PAUSE, 2 * trouble.pause)
+        trouble.wait(now)
         return 0.0
 
     def left(self, host: str) -> float:
@@ -88,12 +97,13 @@ class Circuits:
         """
         trouble = self._troubles.setdefault(host, _Trouble(cause))
         trouble.cause = cause
+        now = self._clock.monotonic()
         if trouble.ask_again is not None:
-            trouble.ask_again = self._clock.monotonic() + PAUSE
+            trouble.wait(now)
             return False
         if subject and len(trouble.subjects) < FAILURES:
             trouble.subjects.add(subject)
         if len(trouble.subjects) < FAILURES:
             return False
-        trouble.ask_again = self._clock.monotonic() + PAUSE
+        trouble.wait(now)
         return True

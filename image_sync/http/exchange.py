@@ -13,7 +13,7 @@ import httpx
 
 from image_sync.errors import ErrorKind
 from image_sync.events import CircuitOpened, Emit, RequestFinished
-from image_sync.http.circuit import FAILING_STATUSES, PAUSE, Cause, Circuits
+from image_sync.http.circuit import FAILING_STATUSES, FIRST_PAUSE, Cause, Circuits
 from image_sync.http.clock import Clock
 from image_sync.http.deadlines import Deadlines
 from image_sync.http.errors import Asked, NoAnswer, explain, is_unproven, is_unreachable
@@ -105,7 +105,7 @@ class Exchanges:
         if is_unreachable(error) and self._circuits.failed(
             host, request.path, Cause(*explain(error))
         ):
-            self._emit(CircuitOpened(host=host, seconds=PAUSE))
+            self._emit(CircuitOpened(host=host, seconds=FIRST_PAUSE))
 
     def _doubts(
         self, request: Request, hop: Hop, route: Route, error: httpx.TransportError
@@ -129,7 +129,7 @@ class Exchanges:
         if answer.status_code not in FAILING_STATUSES:
             self._circuits.succeeded(host)
         elif self._circuits.failed(host, request.repository, _gateway(answer.status_code)):
-            self._emit(CircuitOpened(host=host, seconds=PAUSE))
+            self._emit(CircuitOpened(host=host, seconds=FIRST_PAUSE))
         headers: Mapping[str, str] = answer.extensions["headers"]
         limit = headers.get("ratelimit-limit")
         if limit is not None:
