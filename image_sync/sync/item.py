@@ -25,6 +25,7 @@ class Item:
         damaged: Parts of it that the cache holds damaged.
         referrers: What refers to it at the source and not in the cache.
         waited: Seconds of pauses.
+        error: What it failed with last, if it waits for another try.
         result: What came of it, once that is known.
     """
 
@@ -37,6 +38,7 @@ class Item:
         "contested",
         "damaged",
         "doubted",
+        "error",
         "failures",
         "referrers",
         "refused",
@@ -56,6 +58,7 @@ class Item:
         self.damaged: frozenset[Digest] = frozenset()
         self.referrers: tuple[Referrer, ...] = ()
         self.waited = 0.0
+        self.error: ImageSyncError | None = None
         self.result: SyncResult | None = None
         self._clock = clock
         self._began: float | None = None  # when the work at hand began

@@ -62,12 +62,13 @@ def interrupted(item: Item) -> SyncResult:
 
 
 def out_of_time(item: Item) -> SyncResult:
-    """The time of the pass was over first."""
+    """The time of the pass was over first; what stood in the way until then is told, too."""
+    last = f"; it failed last with: {item.error} ({item.error.hint})" if item.error else ""
     return SyncResult(
         **_known(item),
         action=Action.FAILED,
         reason=Reason.PASS_TIMEOUT,
-        error="settings.pass_timeout_secs was over before this image was done",
+        error=f"settings.pass_timeout_secs was over before this image was done{last}",
         error_kind=ErrorKind.TIMEOUT,
     )
 

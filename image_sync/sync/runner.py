@@ -242,6 +242,7 @@ class Pass:
         self._conclude(item, failed(item, reason_of(error, begun=begun), error))
 
     def _again(self, item: Item, lane: Lane[Item], error: ImageSyncError, delay: float) -> None:
+        item.error = error
         self._emit(AttemptFailed(item.spec, item.tries, str(error), error.kind, delay))
         lane.put(item, item.spec.source.host, delay)
 
@@ -261,6 +262,7 @@ class Pass:
         if pause > PATIENCE or item.waited + pause > PATIENCE + _SLACK:
             return False
         item.waited += pause
+        item.error = error
         lane.put(item, item.spec.source.host, pause)
         return True
 

@@ -267,6 +267,16 @@ async def test_a_hanging_host_delays_nobody_else() -> None:
     assert max(time for spec in others for time in script.times("copy", spec.target_tag)) < 20
 
 
+async def test_an_image_that_is_out_of_time_tells_what_stood_in_its_way() -> None:
+    """That the time was over is no cause that an operator can remove; the last failure is."""
+    script = Script(copies={"a": [broken(ErrorKind.NETWORK)], "b": [anyio.sleep_forever]})
+    waiting, hanging = await a_pass(script, named("a", "b"), timeout=50.0).run()
+    assert waiting.reason is hanging.reason is Reason.PASS_TIMEOUT
+    assert waiting.error is not None
+    assert "; it failed last with: " in waiting.error
+    assert hanging.error == "settings.pass_timeout_secs was over before this image was done"
+
+
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (2, 1), (5, 4)], ids=str)
 async def test_one_host_never_holds_all_places_while_another_has_work(
     concurrency: int, most: int
