@@ -73,7 +73,8 @@ class Copier:
         """Have the cache's tag name Y, whole.
 
         What refers to the image comes before its tag moves, so that nobody who asks for signatures
-        sees the new image without.
+        sees the new image without. Where that would spend reserved pulls the tag waits, too: the
+        image is in the cache by then, and is not copied again.
 
         Args:
             checked: The image and what its check found.
@@ -97,7 +98,10 @@ class Copier:
         else:
             outcome, tree = await self._bringer.bring(checked, expected, repair, attempt)
         if spec.referrers:
-            outcome = await self._with_referrers(spec, tree, outcome, attempt)
+            with_referrers = await self._with_referrers(spec, tree, outcome, attempt)
+            if isinstance(with_referrers, Deferred):
+                return with_referrers
+            outcome = with_referrers
         with bounded(spec.target, "moving the tag", self._deadline):
             seen, keep = checked.cached_digest, self._keep_previous
             await move_tag(self._client, spec, tree, self._emit, seen=seen, keep_previous=keep)
@@ -138,9 +142,11 @@ class Copier:
 
     async def _with_referrers(
         self, spec: ImageSpec, tree: Tree, outcome: Outcome, attempt: Attempt
-    ) -> Outcome:
+    ) -> Outcome | Deferred:
         with _about_referrers(spec):
             missing = await self._referrers.missing(spec, tree)
+            if not self._reserves.allows(spec.source.host, len(missing)):
+                return Deferred()
             referring = await self._refer(spec, missing, attempt)
         if outcome.bytes_copied is None or referring.bytes_copied is None:
             return outcome

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 import anyio
+import msgspec
 import pytest
 
 from image_sync.engines import Copied, CopyRequest, Engine, Refusal
@@ -31,6 +32,7 @@ from image_sync.sync.making import Maker
 from image_sync.sync.plan import Copy
 from tests.hostile import Fault, Held, HostileRegistry, HtmlPage
 from tests.hostile import Refusal as Refused
+from tests.hostile.referrers import put_cosign
 from tests.sync.scene import (
     SOURCE_REPOSITORY,
     TARGET_REPOSITORY,
@@ -292,6 +294,22 @@ async def test_pulls_are_counted_where_nobody_else_tells_of_them(
     assert affordable == [True, False]
     assert hosts.remaining[host] == 20 - counted
     assert bench.reserves.allows(host, 15 - counted)
+
+
+async def test_referrers_that_would_spend_reserved_pulls_put_the_tag_off(bench: Bench) -> None:
+    """Nobody sees the new image without its signature; it is not copied again for that later."""
+    host = bench.origin.host
+    hosts = KnownHosts({host: 13})
+    bench.reserves = Reserves(hosts, {host: HostPolicy(reserve_pulls=5)})
+    bench.spec = msgspec.structs.replace(bench.spec, referrers=True)
+    put_cosign(bench.origin.store, SOURCE_REPOSITORY, bench.new)
+    engine = ScriptedEngine("one", copying(bench.origin, bench.kept))
+    assert isinstance(await bench.attempt(engine), Deferred)
+    assert bench.tagged == bench.old
+    hosts.remaining[host] = 20
+    assert isinstance(await bench.attempt(engine), Outcome)
+    assert bench.tagged == bench.new
+    assert [str(request.digest) for request in engine.requests].count(bench.new) == 1
 
 
 @pytest.mark.parametrize(
