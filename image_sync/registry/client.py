@@ -117,15 +117,31 @@ class RegistryClient:
             self._recent.keep(reference.repository, reference.digest, known)
         return known
 
-    async def _read_manifest(self, endpoint: Endpoint, reference: Reference) -> Manifest:
-        path = _manifest_path(reference)
-        request = request_to(endpoint, "GET", path, _ACCEPT_MANIFEST, spends_pull=True)
-        answer = await self._right(
-            endpoint,
-            request,
-            MAX_MANIFEST,
-            lambda found: _wrong_manifest(endpoint, reference, found),
+    async def get_stranger(self, endpoint: Endpoint, listed: Descriptor) -> bytes | None:
+        """A manifest of a type that we do not know, hashed; None if there is no such manifest.
+
+        Raises:
+            RegistryError: It could not be had, or is not what it should be.
+        """
+        reference = endpoint.repository.digest(listed.digest)
+        try:
+            return (await self._document(endpoint, reference, listed.media_type)).body
+        except RegistryError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    async def _document(
+        self, endpoint: Endpoint, reference: Reference, accept: str = mediatypes.ACCEPT
+    ) -> Answer:
+        path, headers = _manifest_path(reference), {"Accept": accept}
+        request = request_to(endpoint, "GET", path, headers, spends_pull=True)
+        return await self._right(
+            endpoint, request, MAX_MANIFEST, lambda a: _wrong_manifest(endpoint, reference, a)
         )
+
+    async def _read_manifest(self, endpoint: Endpoint, reference: Reference) -> Manifest:
+        answer = await self._document(endpoint, reference)
         try:
             manifest = Manifest.parse(answer.body, answer.header("Content-Type"))
         except ManifestError as error:

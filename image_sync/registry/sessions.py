@@ -161,12 +161,13 @@ class UploadSession:
         self._done = True
 
     async def cancel(self) -> None:
-        """Tell the registry that no more comes; whether it listens does not matter."""
+        """Tell the registry, whether it listens or not, that no more comes; again if cut off."""
         if self._done or self._cancelled:
             return
-        self._spent = self._cancelled = True
+        self._spent = True
         with suppress(RegistryError):
             await self._client.calls.once(self._endpoint, self._place.request("DELETE"))
+        self._cancelled = True
 
     @property
     def _chunk(self) -> int:

@@ -25,7 +25,7 @@ from tests.hostile.behaviours.body import (
 )
 from tests.hostile.behaviours.ending import Dropped, Refused, Reset, Truncated
 from tests.hostile.behaviours.fields import HugeFields, WithExtraField, WithField, WithoutFields
-from tests.hostile.behaviours.pace import Drip, Held, Stalled, Unread
+from tests.hostile.behaviours.pace import Drip, Held, Impatient, Stalled, Unread
 from tests.hostile.behaviours.parser import InformationalStorm, RawBytes
 from tests.hostile.behaviours.quota import HubAbuseLimit, HubQuota
 from tests.hostile.behaviours.ranges import OnlyRanged, RangeIgnored, ShiftedRange
@@ -83,6 +83,7 @@ __all__ = [
     "HubAbuseLimit",
     "HubQuota",
     "HugeFields",
+    "Impatient",
     "InformationalStorm",
     "Injected",
     "LargeRefused",

@@ -77,7 +77,7 @@ class Connection:
             await self._move(length if most is None else min(most, length), request.body)
         self._body_pending = False
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes | memoryview) -> None:
         """Send bytes; returns when the kernel has taken them.
 
         Raises:

@@ -13,6 +13,8 @@ import anyio
 
 from tests.hostile.connection import Connection, Hangup
 
+_PATIENCE_SECONDS = 5.0  # for handlers to end once they were cancelled: they take milliseconds
+
 
 def closed_port(address: str = "127.0.0.1") -> str:
     """HOST:PORT where nothing listens, so that connecting is refused (fault row 19)."""
@@ -30,11 +32,13 @@ class Listener:
         *,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        patience: float = _PATIENCE_SECONDS,
     ) -> None:
         self.address = address
         self.port = port  # 0: the kernel's choice, kept from the first start on
         self.tls = tls
         self._serve = serve
+        self._patience = patience  # seconds
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.Task[None], Connection] = {}
         self._numbers = count(1)
@@ -62,12 +66,13 @@ class Listener:
 
         Raises:
             ExceptionGroup: Serving failed meanwhile, by a mistake of ours.
+            TimeoutError: A handler does not end, by another one; it is left behind.
         """
         server, self._server = self._server, None
         if server is None:
             return
         server.close()
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(self._patience, shield=True) as ending:
             for task, connection in self._open.items():
                 connection.abort()
                 task.cancel()
@@ -76,6 +81,8 @@ class Listener:
             await server.wait_closed()
         if self._bugs:
             raise ExceptionGroup(f"{self.host} could not serve", self._bugs)
+        if ending.cancelled_caught:
+            raise TimeoutError(f"a handler of {self.host} still runs: {[*self._open]}")
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 import pytest
@@ -29,6 +31,7 @@ from tests.hostile import (
     HubAbuseLimit,
     HubQuota,
     HugeFields,
+    Impatient,
     InformationalStorm,
     LargeRefused,
     MountIgnored,
@@ -312,6 +315,30 @@ async def test_an_unread_upload_is_answered_after_its_gate(registry: HostileRegi
         await unread.gate.reached()
         assert registry.requests[-1].body == b""
         unread.gate.open()
+
+
+async def test_patience_lasts_as_long_as_the_client_reads(registry: HostileRegistry) -> None:
+    """Who takes nothing gets RST, who takes all gets all (fault row 26)."""
+    large = bytes(16 * 1024 * 1024)  # more than the sockets hold
+    path = f"/v2/a/blobs/{registry.store.put_blob('a', large)}"
+    impatient = Impatient(0.1)
+    registry.inject(Fault("GET", path, impatient))
+    with dial(registry.host) as idle:
+        idle.sendall(get(path))
+        await impatient.lost.reached()
+        with pytest.raises(ConnectionResetError):
+            deque(iter(partial(idle.recv, 1024 * 1024), b""), maxlen=0)
+    heard = await hear(registry.host, get(path))
+    assert heard.body == large
+    assert heard.ending is Ending.FIN
+
+
+async def test_a_refusal_may_come_before_the_body(registry: HostileRegistry) -> None:
+    """As of a registry that looks at the head alone (fault row 2)."""
+    registry.inject(Fault("PUT", "*", Unauthorized('Bearer realm="x"', early=True)))
+    unsent = get(MANIFEST, "Content-Length: 9", method="PUT")
+    heard = await hear(registry.host, unsent, limit=200)
+    assert heard.head.startswith(b"HTTP/1.1 401")
 
 
 async def test_a_held_request_has_no_effect_before_its_gate(registry: HostileRegistry) -> None:

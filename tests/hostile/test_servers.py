@@ -1,12 +1,16 @@
 """The servers beside the registry: tokens, TLS, sinks, raw ports, and documents to plant."""
 
+import asyncio
 import base64
 import json
 import ssl
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 import pytest
@@ -25,6 +29,8 @@ from tests.hostile import (
     documents,
     response,
 )
+from tests.hostile.connection import Connection
+from tests.hostile.listener import Listener
 from tests.hostile.rawclient import Ending, ask, dial, get, hear
 from tests.hostile.store import Store
 
@@ -187,6 +193,27 @@ async def test_a_closed_port_refuses() -> None:
     """Nothing listens there (fault row 19)."""
     with pytest.raises(ConnectionRefusedError):
         await hear(closed_port(), b"")
+
+
+async def test_a_handler_that_does_not_end_is_left_behind() -> None:
+    """The test that is to blame fails, instead of hanging with all that come after it."""
+    begun, released = anyio.Event(), anyio.Event()
+
+    async def stubborn(connection: Connection) -> None:
+        begun.set()
+        while not released.is_set():
+            with suppress(asyncio.CancelledError):
+                await released.wait()
+
+    listener = Listener(stubborn, "127.0.0.1", patience=0.05)
+    await listener.start()
+    with dial(listener.host):
+        await begun.wait()
+        with pytest.raises(TimeoutError, match=listener.host):
+            await listener.stop()
+    released.set()
+    while listener.connections:
+        await anyio.lowlevel.checkpoint()
 
 
 async def test_a_registry_speaks_tls_with_a_context(tmp_path: Path) -> None:

@@ -106,11 +106,28 @@ class Bearer:
 
     def __init__(self, tokens: TokenServer, service: str = "hostile") -> None:
         self.realm: str | None = None  # set: named in the challenge instead of the server's own
+        self.refused: list[Request] = []  # those that got a challenge
         self._tokens = tokens
         self._service = service
 
     def refuse(self, request: Request, needed: Access) -> Response | None:
         """401 with a Bearer challenge, unless the token does."""
+        refusal = self._refusal(request, needed)
+        if refusal:
+            self.refused.append(request)
+        return refusal
+
+    def challenge(self, needed: Access, problem: str = "") -> str:
+        """What names the token that would do."""
+        fields = [f'realm="{self.realm or self._tokens.realm}"', f'service="{self._service}"']
+        for repository in sorted({repository for repository, _ in needed}):
+            actions = sorted(action for name, action in needed if name == repository)
+            fields.append(f'scope="repository:{repository}:{",".join(actions)}"')
+        if problem:
+            fields.append(f'error="{problem}"')
+        return f"Bearer {','.join(fields)}"
+
+    def _refusal(self, request: Request, needed: Access) -> Response | None:
         scheme, _, value = (request.headers.get("Authorization") or "").partition(" ")
         if scheme.lower() != "bearer":
             return self._challenge(needed)
@@ -120,11 +137,5 @@ class Bearer:
         return None if needed <= token.access else self._challenge(needed, "insufficient_scope")
 
     def _challenge(self, needed: Access, problem: str = "") -> Response:
-        fields = [f'realm="{self.realm or self._tokens.realm}"', f'service="{self._service}"']
-        for repository in sorted({repository for repository, _ in needed}):
-            actions = sorted(action for name, action in needed if name == repository)
-            fields.append(f'scope="repository:{repository}:{",".join(actions)}"')
-        if problem:
-            fields.append(f'error="{problem}"')
-        challenge = ("WWW-Authenticate", f"Bearer {','.join(fields)}")
+        challenge = ("WWW-Authenticate", self.challenge(needed, problem))
         return error(401, "UNAUTHORIZED", "authentication required", challenge)

@@ -446,6 +446,22 @@ async def test_a_session_is_cancelled_once(registry: HostileRegistry) -> None:
     assert len(registry.asked("DELETE")) == 1
 
 
+async def test_a_cancellation_that_was_cut_off_may_be_repeated(registry: HostileRegistry) -> None:
+    """Whoever had no time for it has it done later."""
+    gate = Gate()
+    registry.inject(Fault("DELETE", "*", Held(gate), times=1))
+    async with asking() as client:
+        session = await opened(client, target(registry.host))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.cancel)
+            await gate.reached(1)
+            tasks.cancel_scope.cancel()
+        await session.cancel()
+        gate.open()
+    assert len(registry.asked("DELETE", "*")) == 2
+    assert registry.uploads.sessions == {}
+
+
 @pytest.mark.parametrize("fault", [HtmlPage(500), Refusal(405, "UNSUPPORTED"), Refused()])
 async def test_a_cancellation_that_fails_is_no_error(
     registry: HostileRegistry, fault: Behaviour

@@ -20,7 +20,7 @@ from image_sync.engines.builtin.neighbours import Neighbours
 from image_sync.engines.builtin.pipe import ROOM
 from image_sync.engines.builtin.sides import RegistrySource, RegistryTarget
 from image_sync.engines.builtin.transfer import Cramped, Transfer, Upload
-from image_sync.engines.builtin.uploads import Kept, Uploads
+from image_sync.engines.builtin.uploads import Uploads
 from image_sync.engines.builtin.window import Window
 from image_sync.errors import RegistryError, Side
 from image_sync.model import Endpoint
@@ -33,6 +33,10 @@ is being read, one that is being sent, and the one that is kept back (measured: 
 pipe's, where the cache is slow)."""
 _WORTH_LOOKING = 1024 * 1024
 """Bytes of a blob for which the manifests of other images are read: it takes longer than those."""
+
+_HOLDERS = 3
+"""Repositories in a row that are asked to let a blob be mounted from them: each one that refuses
+costs a request, and one more to delete the upload that is opened instead."""
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -76,42 +80,57 @@ class Blobs:
             RegistryError: It could not be had.
             OutOfTime: There was not enough time.
         """
-        if await self._is_there(blob):
+        key, flights = self._key(blob.digest), self._shared.flights
+        if self._was_seen(blob):
             return None
-        key = self._key(blob.digest)
-        flight = self._shared.flights.get(key)
-        if flight:
-            return flight
-        with self._shared.flights.leading(key):
-            await self._move(blob)
-        return None
+        flight = flights.get(key)
+        if flight is None and not await self._is_there(blob):
+            flight = flights.get(key)  # that was begun meanwhile
+            if flight is None:
+                with flights.leading(key):
+                    await self._move(blob)
+        if flight is None:
+            self._shared.holders.saw(self._target.repository, blob.digest)
+            self._shared.uploads.drop(key)
+        return flight
 
     def forget(self, digests: list[Digest]) -> None:
         """Push blobs whatever the registry says that it has: it says that one is not there."""
         self._shared.holders.forget(self._target.repository, digests)
         self._broken.update(digests)
 
+    def _was_seen(self, blob: Descriptor) -> bool:
+        seen = self._shared.holders.knows(self._target.repository, blob.digest)
+        return seen and blob.digest not in self._broken
+
     async def _is_there(self, blob: Descriptor) -> bool:
-        holders, repository = self._shared.holders, self._target.repository
+        """True if the repository has a blob, or has got it without a byte of it."""
         if blob.digest in self._broken:
             return False
-        if holders.knows(repository, blob.digest):
-            return True
-        there = await self._mount(blob) or await self._look(blob)
-        if there:
-            holders.saw(repository, blob.digest)
-            self._shared.uploads.drop(self._key(blob.digest))
-        return there
+        return await self._mount(blob) or await self._look(blob) or await self._look_around(blob)
 
     async def _mount(self, blob: Descriptor) -> bool:
-        """Mount a blob where that may be had for one request."""
-        holder = self._holder(blob.digest)
-        if not holder or not self._shared.client.ways.mounts(self._target.host):
-            return False
-        session = await self._within(self._into(self._target, blob.digest, holder).open)
+        """Mount a blob from one of the repositories that are known to have it, if one lets us."""
+        holders = self._shared.holders
+        for _ in range(_HOLDERS):
+            holder = self._holder(blob.digest)
+            if not holder or not self._may_mount(blob):
+                return False
+            if await self._mount_from(holder, blob):
+                return True
+            holders.forget(holder, [blob.digest])  # or may not be mounted from
+        return False
+
+    async def _mount_from(self, holder: Repository, blob: Descriptor) -> bool:
+        """True if a blob was mounted; if not, the upload that was opened instead is kept.
+
+        A blob that nobody looked at in the other repository is looked at here: it is as short as
+        it was there, and nobody looks at it later.
+        """
+        surely = self._shared.holders.knows(holder, blob.digest)
+        session = await self._within(self._into(blob, self._target, holder).open)
         if session is None:
-            return True
-        self._shared.holders.forget(holder, [blob.digest])  # or may not be mounted from
+            return surely or await self._confirm(blob)
         upload = Upload(session, Hashing(blob))
         self._shared.uploads.keep(self._key(blob.digest), self._target, upload)
         return False
@@ -124,41 +143,67 @@ class Blobs:
             self._broken.add(blob.digest)
         return size in {blob.size, -1}
 
+    async def _confirm(self, blob: Descriptor) -> bool:
+        """True if the registry has what it says that it has; if not, it is to get all bytes."""
+        if await self._look(blob):
+            return True
+        self._broken.add(blob.digest)
+        return False
+
+    async def _look_around(self, blob: Descriptor) -> bool:
+        """Mount a blob from an image nearby that lists it.
+
+        Their manifests take some time to read: nobody reads them who is waited for, nor for a blob
+        of which most was sent already.
+        """
+        key, host = self._key(blob.digest), self._target.host
+        kept = self._shared.uploads.get(key)
+        sent = kept.upload.sent if kept else 0
+        takes_longer = blob.size >= _WORTH_LOOKING and blob.size > 2 * sent
+        if not takes_longer or not self._may_mount(blob):
+            return False
+        if self._holder(blob.digest) or self._shared.flights.get(key):
+            return False
+        await self._within(lambda: self._shared.neighbours.read(host))
+        return await self._mount(blob)
+
     async def _move(self, blob: Descriptor) -> None:
         """Move a blob that nobody else moves."""
-        broken = blob.digest in self._broken
-        kept = self._shared.uploads.take(self._key(blob.digest))
-        if kept and kept.endpoint.repository != self._target.repository:
-            await self._complete(blob, kept)
-            kept = None
-        holder = None if broken else await self._find(blob)
-        await self._transfer(blob, self._target, holder, kept.upload if kept else None)
+        if await self._complete(blob) and await self._mount(blob):
+            return
+        if not await self._transfer(blob, self._target) and not await self._confirm(blob):
+            await self._transfer(blob, self._target)
         self._broken.discard(blob.digest)
 
-    async def _complete(self, blob: Descriptor, kept: Kept) -> None:
-        """Finish an upload of another repository; one that fails there is no loss here."""
+    async def _complete(self, blob: Descriptor) -> bool:
+        """True if a blob may be mounted from where an upload of it was left, and is finished now.
+
+        One that fails there is no loss here.
+        """
+        kept = self._shared.uploads.get(self._key(blob.digest))
+        if not kept or not kept.upload.sent or not self._may_mount(blob):
+            return False
+        elsewhere = kept.endpoint
+        if elsewhere.repository == self._target.repository:
+            return False
         try:
-            await self._transfer(blob, kept.endpoint, None, kept.upload)
+            await self._transfer(blob, elsewhere)
         except RegistryError as error:
             if error.side is Side.SOURCE:
                 raise
             self._shared.uploads.drop(self._key(blob.digest))
+            return False
+        self._shared.holders.learn(elsewhere.repository, [blob.digest])
+        return True
 
-    async def _find(self, blob: Descriptor) -> Repository | None:
-        """A repository to mount from; where none is known, images nearby are looked through."""
-        holder = self._holder(blob.digest)
-        if holder is None and blob.size >= _WORTH_LOOKING:
-            await self._within(lambda: self._shared.neighbours.read(self._target.host))
-            holder = self._holder(blob.digest)
-        return holder
-
-    async def _transfer(
-        self, blob: Descriptor, into: Endpoint, holder: Repository | None, upload: Upload | None
-    ) -> None:
+    async def _transfer(self, blob: Descriptor, into: Endpoint) -> bool:
+        """Move a blob, with what was left of it there; False if the registry found it by itself."""
+        key, uploads = self._key(blob.digest), self._shared.uploads
+        upload = uploads.take(key, into.repository)
         transfer = Transfer(
             blob,
             RegistrySource(self._shared.client, self._source, blob),
-            self._into(into, blob.digest, holder),
+            self._into(blob, into, whole=upload is None),
             self._means,
             upload,
         )
@@ -167,10 +212,11 @@ class Blobs:
         finally:
             if transfer.upload:
                 transfer.upload.doubtful = True
-                self._shared.uploads.keep(self._key(blob.digest), into, transfer.upload)
-        self._shared.holders.saw(into.repository, blob.digest)
+                uploads.keep(key, into, transfer.upload)
         if sent:
+            self._shared.holders.saw(into.repository, blob.digest)
             self.copied += blob.size
+        return sent
 
     async def _run(self, transfer: Transfer, blob: Descriptor) -> bool:
         """Run a transfer with room for what it holds."""
@@ -186,10 +232,19 @@ class Blobs:
                 window.give_back(taken)
 
     def _into(
-        self, endpoint: Endpoint, digest: Digest, holder: Repository | None
+        self,
+        blob: Descriptor,
+        into: Endpoint,
+        holder: Repository | None = None,
+        *,
+        whole: bool = True,
     ) -> RegistryTarget:
-        broken = digest in self._broken
-        return RegistryTarget(self._shared.client, endpoint, digest, holder, find=not broken)
+        client, find = self._shared.client, blob.digest not in self._broken
+        return RegistryTarget(client, into, blob.digest, holder, find=find, whole=whole)
+
+    def _may_mount(self, blob: Descriptor) -> bool:
+        mounts = self._shared.client.ways.mounts(self._target.host)
+        return mounts and blob.digest not in self._broken
 
     def _holder(self, digest: Digest) -> Repository | None:
         return self._shared.holders.elsewhere(self._target.repository, digest)

@@ -23,8 +23,9 @@ from image_sync.model import Endpoint, HostPolicy
 from image_sync.oci import Digest
 from image_sync.registry import RegistryClient
 
-_TIDYING = 5.0
-"""Seconds for deleting old uploads before a copy: most have none."""
+_TIDYING = 2.0
+"""Seconds for deleting old uploads after a copy; most copies have none. The next one goes on with
+what is left."""
 
 
 class Builtin:
@@ -73,8 +74,6 @@ class Builtin:
         Raises:
             EngineError: A registry refused or failed, or the time was over.
         """
-        with anyio.move_on_after(_TIDYING):
-            await self._shared.uploads.tidy()
         copying = ImageCopy(self._shared, request, turn)
         try:
             return await copying.run()
@@ -82,6 +81,9 @@ class Builtin:
             raise _too_slow(request, copying.moved) from None
         except RegistryError as error:
             raise _failed(error) from error
+        finally:
+            with anyio.move_on_after(_TIDYING):
+                await self._shared.uploads.tidy()
 
     def neighbour(self, endpoint: Endpoint, digest: Digest) -> None:
         """Take note of an image in a cache, whose manifests are read if its blobs may help."""

@@ -21,6 +21,8 @@ from image_sync.runtime.retry import LONGEST_PAUSE, TRIES, Backoff
 
 _ASKINGS = 2
 """For a blob that is missing: fault row 15 allows one more."""
+_RESTARTS = 2
+"""Of a source that cannot send the rest of a blob alone: fault row 21."""
 
 
 class Means(msgspec.Struct, frozen=True):
@@ -111,9 +113,13 @@ class Feed:
             self._missing += 1
             if self._missing >= _ASKINGS:
                 raise error
-        elif not is_transient(error) or self._breaks.out(position):
+        elif not is_transient(error) or self._is_enough(position):
             raise error
         await self._rests.after(self._breaks.count, error)
+
+    def _is_enough(self, position: int) -> bool:
+        """Count a break; True if there were too many, or too many beginnings."""
+        return self._breaks.out(position) or self._source.restarts >= _RESTARTS
 
 
 def _portions(piece: bytes, size: int | None) -> Iterator[bytes]:

@@ -5,7 +5,6 @@ the manifest that its source serves it as, with the type that the index gives it
 """
 
 from collections.abc import Iterator
-from http import HTTPStatus
 
 import msgspec
 
@@ -13,9 +12,7 @@ from image_sync.engines.base import CopyRequest
 from image_sync.errors import ErrorKind, RegistryError
 from image_sync.model import Endpoint
 from image_sync.oci import Descriptor, Digest, Manifest
-from image_sync.oci.manifest import MAX_MANIFEST
 from image_sync.registry import RegistryClient, Tree, read_tree
-from image_sync.registry.calls import request_to
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -50,18 +47,19 @@ async def read_parts(client: RegistryClient, request: CopyRequest) -> Parts:
     """
     source = request.source
     made = {manifest.digest: manifest for manifest in request.made}
-    if request.digest not in made:  # so that its absence is told as what it is
-        await client.get_manifest(source, source.repository.digest(request.digest))
-    tree = await read_tree(client, source, request.digest, made)
+    top = made.get(request.digest)
+    if top is None:  # not by `read_tree`, so that its absence is told as what it is
+        top = await client.get_manifest(source, source.repository.digest(request.digest))
+    tree = await read_tree(client, source, request.digest, {**made, request.digest: top})
     strangers, blobs = [], {blob.digest: blob for blob in tree.blobs}
     if len(blobs) < len(tree.blobs):
         raise _wrong(source, f"{request.digest} gives one blob two sizes")
     for stranger in tree.strangers:
-        document = await _get_stranger(client, source, stranger)
-        if document:
-            strangers.append(document)
-        else:
+        content = await client.get_stranger(source, stranger)
+        if content is None:
             blobs[stranger.digest] = stranger
+        else:
+            strangers.append(Document(stranger.digest, stranger.media_type, content))
     levels = ((*strangers,), *_levels(tree))
     documents = [document for level in levels for document in level]
     read = sum(len(each.content) for each in documents if each.digest not in made)
@@ -85,23 +83,6 @@ def _levels(tree: Tree) -> Iterator[tuple[Document, ...]]:
 
 def _waits(manifest: Manifest, left: dict[Digest, Manifest]) -> bool:
     return any(child.digest in left for child in manifest.children)
-
-
-async def _get_stranger(
-    client: RegistryClient, source: Endpoint, stranger: Descriptor
-) -> Document | None:
-    """A manifest of unknown type, hashed; None if the registry has no such manifest."""
-    path = f"/v2/{source.repository.path}/manifests/{stranger.digest}"
-    accept = {"Accept": stranger.media_type}
-    request = request_to(source, "GET", path, accept, spends_pull=True)
-    answer = await client.calls.repeated(source, request, MAX_MANIFEST)
-    if answer.status == HTTPStatus.NOT_FOUND:
-        return None
-    if answer.status != HTTPStatus.OK:
-        raise answer.error(source)
-    if not stranger.digest.matches(answer.body):
-        raise _wrong(source, f"{stranger.digest} was answered with other bytes")
-    return Document(stranger.digest, stranger.media_type, answer.body)
 
 
 def _wrong(source: Endpoint, what: str) -> RegistryError:

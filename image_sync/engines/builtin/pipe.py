@@ -22,7 +22,6 @@ class Pipe:
     Args:
         hashing: Takes what passes.
         start: The first byte that is given out.
-        room: Bytes that may wait in it.
 
     Attributes:
         begins: The first byte that is to be put in; the hash may need some before `start`.
@@ -30,10 +29,9 @@ class Pipe:
         wanted: Set when somebody asks for bytes.
     """
 
-    def __init__(self, hashing: Hashing, start: int, room: int = ROOM) -> None:
+    def __init__(self, hashing: Hashing, start: int) -> None:
         hashing.rewind(start)
         self._hashing = hashing
-        self._room = room
         self.begins = hashing.position
         self._skips = start - hashing.position
         self._pieces: deque[bytes] = deque()
@@ -46,7 +44,7 @@ class Pipe:
 
     async def put(self, piece: bytes) -> None:
         """Add the next bytes when there is room for them."""
-        while self._waiting >= self._room:
+        while self._waiting >= ROOM:
             await self._changed.wait()
         self._pieces.append(piece)
         self._waiting += len(piece)

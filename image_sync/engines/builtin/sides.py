@@ -15,6 +15,9 @@ from image_sync.registry import Mounted, RegistryClient, open_blob, open_upload
 class Source(Protocol):
     """Where a blob comes from; as text, its name for people."""
 
+    restarts: int
+    """Times that it sent all of the blob although only the rest was asked for."""
+
     def read(self, offset: int) -> AsyncGenerator[bytes, None]:
         """The bytes from an offset to the end; one try.
 
@@ -60,6 +63,7 @@ class RegistrySource:
         self._client = client
         self._endpoint = endpoint
         self._blob = blob
+        self.restarts = 0
 
     def __str__(self) -> str:
         return str(self._endpoint.repository)
@@ -70,6 +74,7 @@ class RegistrySource:
             open_blob(self._client, self._endpoint, self._blob, offset) as download,
             aclosing(download.chunks()) as chunks,
         ):
+            self.restarts += bool(download.skips)
             async for chunk in chunks:
                 yield chunk
 

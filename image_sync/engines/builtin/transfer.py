@@ -27,6 +27,10 @@ _TARGET_TRIES = TRIES + 1
 and its token may run out besides."""
 _FETCHES = 2
 """Of a blob whose bytes were wrong: fault row 27 allows one more."""
+_MISMATCH = "DIGEST_INVALID"
+"""The code of a registry whose upload holds other bytes than were sent to it: one that broke off
+may have been written to a little longer (measured on distribution 3). Every other refusal is final.
+"""
 _FAREWELL = 5.0
 """Seconds in which the target may be told that an upload is given up."""
 
@@ -50,11 +54,21 @@ class Upload(msgspec.Struct):
         session: Where it is.
         hashing: What was sent.
         doubtful: True if the session is to be asked first how much it has.
+        left_with: Bytes that had been sent when it was left; -1 if it never was.
+        left_at: When it was left with those for the first time, in seconds of the event loop's
+            clock.
     """
 
     session: Session
     hashing: Hashing
     doubtful: bool = False
+    left_with: int = -1
+    left_at: float = 0.0
+
+    @property
+    def sent(self) -> int:
+        """Bytes that the registry has of it at most."""
+        return self.hashing.furthest
 
 
 class Transfer:
@@ -202,7 +216,7 @@ class Transfer:
             self._refusal = error
             if upload_lost(error):
                 self._lose()
-            elif error.kind is ErrorKind.BLOB_REFUSED:  # what it holds is not what was sent
+            elif _MISMATCH in error.codes:
                 await self._start_over(error)
             else:
                 raise

@@ -9,8 +9,9 @@ from collections import deque
 import anyio
 
 SIZE = 24 * 1024 * 1024
-"""Bytes of room in all; beside about 50 MB of the interpreter and its libraries that stays under
-100 MB, with the buffers of aiohttp and the kernel's hand in between (measured in tests/bench)."""
+"""Bytes of room in all. Taken by large blobs on their way into a slow cache they are 34 MB of
+memory; beside about 50 MB of the interpreter and its libraries that stays under 100 MB (measured,
+the first in tests/engines/builtin/test_memory.py)."""
 
 
 class Window:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import anyio
 
@@ -11,6 +12,7 @@ from image_sync.errors import Side
 from image_sync.http import Deadlines
 from image_sync.model import Endpoint, HostPolicy, Security, TlsPolicy
 from image_sync.oci import Digest, Manifest, Repository
+from image_sync.registry.ways import SMALL, Ways
 from tests.hostile import HostileRegistry
 from tests.registry.asking import Pauses, asking
 
@@ -18,6 +20,24 @@ REPOSITORY = "team/app"
 BLOBS = "/v2/*/blobs/sha*"
 UPLOADS = "/v2/*/blobs/uploads/*"
 MANIFESTS = "/v2/*/manifests/*"
+
+
+class Sending(NamedTuple):
+    """How the blobs of a test, all of them small, get to the cache at first.
+
+    Attributes:
+        small: Bytes up to which a blob goes in one request.
+        method: Of the request that carries its bytes.
+    """
+
+    small: int
+    method: str
+
+
+STREAMED = Sending(0, "PATCH")
+"""As large ones do: what arrived is gone on with."""
+AT_ONCE = Sending(SMALL, "PUT")
+"""As small ones do: a second session of the same blob is streamed to."""
 
 
 class Place:
@@ -91,6 +111,7 @@ async def laboratory(
     deadlines: Deadlines | None = None,
     bandwidth: int | None = None,
     window: int = SIZE,
+    sending: Sending = STREAMED,
 ) -> AsyncGenerator[Lab, None]:
     """Both registries, honest until told otherwise; pauses between tries take no time."""
     pauses = Pauses()
@@ -99,6 +120,7 @@ async def laboratory(
         HostileRegistry("127.0.0.2") as cache,
         asking(policies=policies, deadlines=deadlines, pauses=pauses) as client,
     ):
+        client.ways = Ways(sending.small)
         builtin = Builtin(
             client, policies=policies, bandwidth=bandwidth, window=window, sleep=pauses
         )

@@ -1,25 +1,24 @@
-"""The machine that moves one blob, in virtual time, between sides that break anywhere."""
+"""The machine that moves one blob, in virtual time, between sides that break where a test says.
 
-import random
-from collections.abc import Awaitable
-from typing import NamedTuple
+Where they break anywhere is in `test_transfer_anywhere.py`.
+"""
 
-import anyio
+from collections.abc import AsyncGenerator
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from image_sync.engines.builtin.allowance import GRACE, Allowance, OutOfTime
-from image_sync.engines.builtin.bandwidth import Bandwidth
-from image_sync.engines.builtin.feed import Means
+from image_sync.engines.builtin.allowance import OutOfTime
 from image_sync.engines.builtin.hashing import Hashing
 from image_sync.engines.builtin.pipe import ROOM
-from image_sync.engines.builtin.transfer import Cramped, Transfer, Upload
-from image_sync.errors import ErrorKind, RegistryError, Side
+from image_sync.engines.builtin.transfer import Cramped, Upload
+from image_sync.errors import ErrorKind, Side
 from image_sync.runtime.retry import TRIES
-from tests.clock import VIRTUAL_TIME, Backend, run_virtually
+from tests.clock import VIRTUAL_TIME, Backend
+from tests.engines.builtin.bench import CONTENT, PIECE, Bench, bench, refused
 from tests.engines.builtin.simulation import (
     TICK,
+    FinishBreak,
+    SettleBreak,
     SimulatedSession,
     SimulatedSource,
     SimulatedTarget,
@@ -30,44 +29,10 @@ from tests.engines.builtin.simulation import (
 
 pytestmark = pytest.mark.anyio
 
-CONTENT = random.Random(1).randbytes(3_000_000)
-PIECE = 100_000
-BREAKS = (ErrorKind.NETWORK, ErrorKind.TRUNCATED, ErrorKind.TIMEOUT, ErrorKind.UNAVAILABLE)
-
 
 @pytest.fixture
 def anyio_backend() -> Backend:
     return VIRTUAL_TIME
-
-
-class Bench(NamedTuple):
-    """A blob, and the two sides."""
-
-    content: bytes
-    source: SimulatedSource
-    target: SimulatedTarget
-
-    def transfer(self, upload: Upload | None = None, seconds: float = 3600.0) -> Transfer:
-        pace = Bandwidth(None, {}).between()
-        means = Means(Allowance(seconds), pace, lambda _: None, anyio.sleep)
-        return Transfer(descriptor_of(self.content), self.source, self.target, means, upload)
-
-
-def bench(
-    *breaks: SourceBreak,
-    target: tuple[TargetBreak, ...] = (),
-    content: bytes = CONTENT,
-    served: bytes | None = None,
-    holds: int = 0,
-) -> Bench:
-    side = SimulatedTarget(descriptor_of(content).digest, list(target), holds=holds)
-    return Bench(content, SimulatedSource(served or content, PIECE, list(breaks)), side)
-
-
-async def refused(running: Awaitable[bool]) -> RegistryError:
-    with pytest.raises(RegistryError) as caught:
-        await running
-    return caught.value
 
 
 async def test_a_source_that_breaks_goes_on_in_the_same_upload() -> None:
@@ -95,6 +60,28 @@ async def test_a_source_that_breaks_often_gets_there() -> None:
     lab = bench(*[SourceBreak(1_100_000, ErrorKind.NETWORK)] * 10, content=CONTENT * 4)
     assert await lab.transfer().run()
     assert lab.source.given == len(CONTENT) * 4
+
+
+class Rangeless(SimulatedSource):
+    """Reads all again to give the rest."""
+
+    def read(self, offset: int) -> AsyncGenerator[bytes, None]:
+        self.restarts += offset > 0
+        return super().read(offset)
+
+
+async def test_a_source_that_begins_anew_is_let_to_twice() -> None:
+    """Whatever progress it makes: all that came before comes again each time (fault row 21)."""
+    side = SimulatedTarget(descriptor_of(CONTENT * 4).digest, [])
+    breaks = [SourceBreak(1_100_000, ErrorKind.TRUNCATED)] * 3
+    lab = Bench(CONTENT * 4, Rangeless(CONTENT * 4, PIECE, breaks), side, [])
+    transfer = lab.transfer()
+    assert (await refused(transfer.run())).kind is ErrorKind.TRUNCATED
+    assert lab.source.reads == [0, 1_100_000, 2_200_000]
+    assert transfer.upload
+    assert transfer.upload.session.offset == 3_300_000
+    lab = Bench(CONTENT * 4, Rangeless(CONTENT * 4, PIECE, breaks[:2]), side, [])
+    assert await lab.transfer().run()
 
 
 async def test_a_source_that_asks_to_be_left_alone_is() -> None:
@@ -165,6 +152,105 @@ async def test_a_lost_upload_is_begun_anew() -> None:
     assert (await refused(transfer.run())).status == 404
     assert len(lab.target.sessions) == TRIES
     assert transfer.upload is None
+
+
+async def test_an_end_that_breaks_is_asked_for_by_the_next_attempt() -> None:
+    """All bytes are there: none is read again."""
+    lab = bench(finishes=(FinishBreak("broken"),))
+    transfer = lab.transfer()
+    assert (await refused(transfer.run())).kind is ErrorKind.NETWORK
+    assert transfer.upload
+    transfer.upload.doubtful = True
+    assert await lab.transfer(transfer.upload).run()
+    assert lab.target.finished == CONTENT
+    assert lab.source.reads == [0]
+
+
+@pytest.mark.parametrize("finds", [True, False])
+async def test_a_session_that_is_lost_between_end_and_answer_costs_the_bytes_at_most(
+    *, finds: bool
+) -> None:
+    """None, where the target tells that it has the blob."""
+    lab = bench(finishes=(FinishBreak("gone"),))
+    lab.target.finds = finds
+    assert await lab.transfer().run() is not finds
+    assert lab.target.finished == CONTENT
+    assert lab.source.reads == ([0] if finds else [0, 0])
+
+
+async def test_an_end_that_is_refused_leaves_nothing() -> None:
+    """And the blob is not sent once more: that would be refused, too."""
+    lab = bench(finishes=(FinishBreak("refused"),))
+    assert (await refused(lab.transfer().run())).kind is ErrorKind.BLOB_REFUSED
+    assert lab.target.open_sessions == []
+    assert lab.source.reads == [0]
+
+
+async def test_a_session_with_mixed_bytes_is_begun_anew_once() -> None:
+    """What an earlier request still wrote may have slipped in; a second time it is an error."""
+    lab = bench(finishes=(FinishBreak("mixed"),))
+    assert await lab.transfer().run()
+    assert lab.target.finished == CONTENT
+    lab = bench(finishes=(FinishBreak("mixed"),) * 2)
+    assert (await refused(lab.transfer().run())).kind is ErrorKind.BLOB_REFUSED
+    assert lab.target.open_sessions == []
+
+
+async def test_a_target_that_does_not_say_how_far_it_got_ends_the_attempt() -> None:
+    """The upload is kept; if it does not say so to the next one either, another one is begun."""
+    breaks = (SettleBreak("broken"), SettleBreak("broken"))
+    lab = bench(target=(TargetBreak(2_000_000, 1_000_000, "broken"),), settles=breaks)
+    transfer = lab.transfer()
+    assert (await refused(transfer.run())).kind is ErrorKind.NETWORK
+    assert transfer.upload
+    transfer.upload.doubtful = True
+    assert await lab.transfer(transfer.upload).run()
+    assert lab.target.finished == CONTENT
+    assert [session.alive for session in lab.target.sessions] == [False, False]
+
+
+async def test_a_target_that_asks_to_be_left_alone_keeps_its_upload() -> None:
+    """However often it does."""
+    breaks = (SettleBreak("limited"), SettleBreak("limited"))
+    lab = bench(target=(TargetBreak(2_000_000, 1_000_000, "broken"),), settles=breaks)
+    transfer = lab.transfer()
+    for _ in breaks:
+        assert (await refused(transfer.run())).retry_after == 60.0
+        assert transfer.upload
+        transfer = lab.transfer(transfer.upload)
+    assert await transfer.run()
+    assert lab.target.finished == CONTENT
+    assert len(lab.target.sessions) == 1
+
+
+async def test_what_a_target_forgot_of_an_upload_is_read_again() -> None:
+    """Only that: it goes on from what the target has now."""
+    lab = bench(
+        target=(TargetBreak(2_000_000, 2_000_000, "broken"),),
+        settles=(SettleBreak("less", 500_000),),
+    )
+    assert await lab.transfer().run()
+    assert lab.target.finished == CONTENT
+    assert len(lab.target.sessions) == 1
+
+
+async def test_a_blob_that_broke_off_in_its_one_request_is_streamed() -> None:
+    """Its first session is of no use any more, and is deleted."""
+    lab = bench(target=(TargetBreak(2_000_000, 0, "broken"), TargetBreak(9, 9, "broken")))
+    lab.target.whole = True
+    assert await lab.transfer().run()
+    assert lab.target.finished == CONTENT
+    assert [session.alive for session in lab.target.sessions] == [False, False]
+
+
+async def test_a_blob_that_arrived_in_its_one_request_is_not_sent_again() -> None:
+    """Its answer was lost: the target says that it has it."""
+    lab = bench(target=(TargetBreak(len(CONTENT), 0, "lost"),))
+    lab.target.whole = True
+    assert await lab.transfer().run()
+    assert lab.target.finished == CONTENT
+    assert lab.source.reads == [0]
+    assert len(lab.target.sessions) == 1
 
 
 async def test_what_was_not_hashed_is_never_finished() -> None:
@@ -243,95 +329,6 @@ async def test_chunks_need_room_first() -> None:
 async def test_an_empty_blob_is_a_blob(algorithm: str) -> None:
     """Without a request to its source."""
     target = SimulatedTarget(descriptor_of(b"", algorithm).digest, [])
-    lab = Bench(b"", SimulatedSource(b"", PIECE, []), target)
+    lab = Bench(b"", SimulatedSource(b"", PIECE, []), target, [])
     assert await lab.transfer().run()
     assert target.finished == b""
-
-
-SOURCE_BREAK = st.builds(
-    SourceBreak, st.integers(0, 3_000_000), st.sampled_from([*BREAKS, None]), st.none()
-)
-TARGET_BREAK = st.builds(
-    TargetBreak,
-    st.integers(0, 3_000_000),
-    st.integers(0, 3_000_000),
-    st.sampled_from(["broken", "broken", "lost", "short"]),
-)
-
-
-@given(
-    size=st.integers(1, 3_000_000),
-    piece=st.integers(10_000, 400_000),
-    source=st.lists(SOURCE_BREAK, max_size=8),
-    target=st.lists(TARGET_BREAK, max_size=8),
-    seconds=st.floats(0.05, 5.0),
-)
-def test_whatever_breaks_it_ends_in_the_right_bytes_or_an_error(
-    size: int,
-    piece: int,
-    source: list[SourceBreak],
-    target: list[TargetBreak],
-    seconds: float,
-) -> None:
-    """Over any number of attempts: finished means finished right, it always ends, an upload is kept
-    or gone and never both, and nothing comes twice but what a fault cost."""
-    content = CONTENT[:size]
-    lab = Bench(
-        content,
-        SimulatedSource(content, piece, source),
-        SimulatedTarget(descriptor_of(content).digest, target),
-    )
-
-    async def attempts() -> int:
-        upload, count = None, 0
-        while True:
-            count += 1
-            transfer = lab.transfer(upload, seconds)
-            began = anyio.current_time()
-            try:
-                assert await transfer.run()
-            except OutOfTime:
-                assert anyio.current_time() <= began + seconds + GRACE
-                upload = transfer.upload
-            except RegistryError:
-                upload = transfer.upload
-            else:
-                assert transfer.upload is None
-                return count
-            kept = [upload.session] if upload else []
-            assert lab.target.open_sessions in (kept, [])
-            if upload:
-                upload.doubtful = True
-
-    count = run_virtually(attempts)
-    assert lab.target.finished == content
-    wrong = sum(fault.kind is None for fault in source)
-    room = 1024 * 1024 + 2 * piece  # what a pipe holds when it is cut off
-    waste = (len(target) + wrong) * size + (count + len(target)) * min(room, size)
-    assert lab.source.given <= size + waste
-
-
-@given(
-    size=st.integers(1, 3_000_000),
-    piece=st.integers(10_000, 400_000),
-    source=st.lists(
-        st.builds(SourceBreak, st.integers(0, 3_000_000), st.sampled_from(BREAKS), st.none()),
-        max_size=TRIES - 1,
-    ),
-)
-def test_a_source_that_breaks_is_never_asked_for_a_byte_twice(
-    size: int, piece: int, source: list[SourceBreak]
-) -> None:
-    """As long as the target holds, the bytes on the wire are the bytes of the blob."""
-    lab = Bench(
-        CONTENT[:size],
-        SimulatedSource(CONTENT[:size], piece, source),
-        SimulatedTarget(descriptor_of(CONTENT[:size]).digest, []),
-    )
-
-    async def once() -> bool:
-        return await lab.transfer().run()
-
-    assert run_virtually(once)
-    assert lab.source.given == size
-    assert lab.target.finished == CONTENT[:size]

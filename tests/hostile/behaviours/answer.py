@@ -67,10 +67,10 @@ class CdnDenial(Answer):
 class Unauthorized(Answer):
     """401 with this challenge, or with none. Rows 1-4 and 36."""
 
-    def __init__(self, challenge: str | None = None) -> None:
+    def __init__(self, challenge: str | None = None, *, early: bool = False) -> None:
         fields = () if challenge is None else (("WWW-Authenticate", challenge),)
         body = json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "log in"}]}).encode()
-        super().__init__(401, body, *fields, media_type="application/json")
+        super().__init__(401, body, *fields, media_type="application/json", early=early)
 
 
 class TooManyRequests(Answer):

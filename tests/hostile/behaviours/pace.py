@@ -9,6 +9,8 @@ from tests.hostile.fault import Exchange
 from tests.hostile.gate import Gate
 from tests.hostile.response import Response
 
+_PIECE_BYTES = 64 * 1024  # what a client that is alive takes within any patience
+
 
 class Stalled(Delivered):
     """Nothing more after `after` bytes of the body, or nothing at all, until the gate opens (25).
@@ -63,6 +65,29 @@ class Unread:
         """The inner answer, late."""
         await self.gate.hold()
         return await exchange.proceed()
+
+
+class Impatient(Delivered):
+    """RST once the client has taken nothing for `patience` seconds, as servers do (row 26).
+
+    A client that takes all of it in time gets all of it.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.lost = Gate()  # reached when it has cut a connection
+
+    @override
+    async def deliver(self, response: Response, connection: Connection) -> None:
+        whole = memoryview(response.head + response.body)
+        for start in range(0, len(whole), _PIECE_BYTES):
+            with anyio.move_on_after(self._patience) as waiting:
+                await connection.send(whole[start : start + _PIECE_BYTES])
+            if waiting.cancelled_caught:
+                connection.reset()
+                self.lost.open()
+                await self.lost.hold()
+                return
 
 
 class Held:
