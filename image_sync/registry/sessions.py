@@ -18,6 +18,7 @@ from image_sync.registry.errors import ABANDONED, is_transient, upload_lost
 from image_sync.registry.pieces import EndedEarlyError, Pieces, regrouped
 from image_sync.registry.place import Place, least_chunk, told
 from image_sync.registry.ways import LONGEST_CHUNK, NEXT_WAY, SHORTEST_CHUNK, Wanted, Way
+from image_sync.registry.withdrawal import withdraw
 
 _TAKEN = frozenset({HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 _TOLD = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
@@ -166,7 +167,7 @@ class UploadSession:
             return
         self._spent = True
         with suppress(RegistryError):
-            await self._client.calls.once(self._endpoint, self._place.request("DELETE"))
+            await withdraw(self._client.calls, self._endpoint, self._place)
         self._cancelled = True
 
     @property

@@ -462,6 +462,23 @@ async def test_a_cancellation_that_was_cut_off_may_be_repeated(registry: Hostile
     assert registry.uploads.sessions == {}
 
 
+async def test_a_cancellation_of_what_stands_elsewhere_asks_where(
+    registry: HostileRegistry,
+) -> None:
+    """After bytes that broke off a registry does not know the URL any more that it gave before."""
+    refusal = Refusal(416, "RANGE_INVALID")
+    registry.inject(Fault("DELETE", "*", refusal, times=1))
+    async with asking() as client:
+        session = await opened(client, target(registry.host))
+        await session.cancel()
+    assert [request.method for request in registry.asked("DELETE|GET", "*/uploads/*")] == [
+        "DELETE",
+        "GET",
+        "DELETE",
+    ]
+    assert registry.uploads.sessions == {}
+
+
 @pytest.mark.parametrize("fault", [HtmlPage(500), Refusal(405, "UNSUPPORTED"), Refused()])
 async def test_a_cancellation_that_fails_is_no_error(
     registry: HostileRegistry, fault: Behaviour

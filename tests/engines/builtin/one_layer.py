@@ -14,6 +14,8 @@ LAYER: Final = bytes(range(256)) * 4096
 """1 MiB: small enough to go in one request."""
 LAYER_DIGEST: Final = digest_of(LAYER)
 LAYER_PATH: Final = f"/v2/*/blobs/{LAYER_DIGEST}"
+LAYER_QUERY: Final = f"*digest=*{LAYER_DIGEST.partition(':')[2]}*"
+"""Of the request that makes a blob of it."""
 HALF: Final = 500_000
 """Bytes of it that come before something happens."""
 
@@ -40,7 +42,7 @@ def ranges(lab: Lab) -> list[str | None]:
 
 def finishing(lab: Lab) -> list[Request]:
     """The requests that would make a blob of the layer: with all of it, or after that."""
-    named = lab.cache.asked("PUT", UPLOADS, query=f"*{LAYER_DIGEST.partition(':')[2]}*")
+    named = lab.cache.asked("PUT", UPLOADS, query=LAYER_QUERY)
     return [each for each in named if len(each.body) in {0, len(LAYER)} and _is_whole(each)]
 
 
