@@ -49,9 +49,9 @@ class Admission:
         slots = kind(request.host, request.side)
         await slots.acquire()
         try:
-            bucket = self._limits.bucket(request.host)
-            if bucket:
-                await bucket.take()
+            rate = self._limits.rate(request.host)
+            if rate:
+                await rate.take()
             # Waiting took time; a pause or an open circuit may have come meanwhile.
             self._refuse(request, self._circuits.enter(request.host))
             yield

@@ -29,7 +29,7 @@ class Limits:
         self._clock = clock
         self._slots: dict[tuple[str, Side], anyio.Semaphore] = {}
         self._streams: dict[tuple[str, Side], anyio.Semaphore] = {}
-        self._buckets: dict[str, Rate | None] = {}
+        self._rates: dict[str, Rate | None] = {}
 
     def slots(self, host: str, side: Side) -> anyio.Semaphore:
         """What a request acquires before it goes and releases when its answer is closed."""
@@ -39,14 +39,14 @@ class Limits:
         """The same for a request whose content comes from somewhere else while it is sent."""
         return self._of(host, side, self._streams)
 
-    def bucket(self, host: str) -> Rate | None:
+    def rate(self, host: str) -> Rate | None:
         """The rate of a host, None if it has no limit."""
-        if host not in self._buckets:
-            rate = self._policy(host).requests_per_second
-            self._buckets[host] = self._rate(rate) if rate else None
-        return self._buckets[host]
+        if host not in self._rates:
+            per_second = self._policy(host).requests_per_second
+            self._rates[host] = self._make_rate(per_second) if per_second else None
+        return self._rates[host]
 
-    def _rate(self, per_second: float) -> Rate:
+    def _make_rate(self, per_second: float) -> Rate:
         burst = max(0.0, _BURST - 1.0 / per_second)  # beside the one that passes anyway
         return Rate(per_second, burst, self._clock.monotonic, self._clock.sleep)
 

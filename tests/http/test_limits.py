@@ -11,8 +11,8 @@ from tests.http.virtual import VirtualClock
 pytestmark = pytest.mark.anyio
 
 
-def bucket(rate: float, clock: VirtualClock) -> Rate:
-    found = Limits({"h": HostPolicy(requests_per_second=rate)}, clock).bucket("h")
+def rate_of(per_second: float, clock: VirtualClock) -> Rate:
+    found = Limits({"h": HostPolicy(requests_per_second=per_second)}, clock).rate("h")
     assert found
     return found
 
@@ -20,7 +20,7 @@ def bucket(rate: float, clock: VirtualClock) -> Rate:
 async def test_a_second_s_requests_go_at_once_and_then_the_rate_is_kept() -> None:
     """25 at once, then one every 40 ms: 100 take three seconds."""
     clock = VirtualClock()
-    requests = bucket(25.0, clock)
+    requests = rate_of(25.0, clock)
     began = clock.now
     for _ in range(100):
         await requests.take()
@@ -31,7 +31,7 @@ async def test_a_second_s_requests_go_at_once_and_then_the_rate_is_kept() -> Non
 async def test_unused_rate_is_not_saved_up() -> None:
     """After an hour of silence, again one second's worth at once."""
     clock = VirtualClock()
-    requests = bucket(10.0, clock)
+    requests = rate_of(10.0, clock)
     clock.now += 3600.0
     for _ in range(10):
         await requests.take()
@@ -43,7 +43,7 @@ async def test_unused_rate_is_not_saved_up() -> None:
 async def test_a_slow_rate_waits_its_whole_interval() -> None:
     """One request in ten seconds is possible."""
     clock = VirtualClock()
-    requests = bucket(0.1, clock)
+    requests = rate_of(0.1, clock)
     await requests.take()
     await requests.take()
     assert sum(clock.sleeps) == pytest.approx(10.0)
@@ -68,8 +68,8 @@ async def test_streams_have_slots_of_their_own() -> None:
     assert streams.value == 3
 
 
-async def test_hosts_without_a_rate_have_no_bucket() -> None:
+async def test_hosts_without_a_limit_have_no_rate() -> None:
     """Nothing is paced that nobody asked to pace."""
     limits = Limits({"h": HostPolicy(requests_per_second=5.0)}, VirtualClock())
-    assert limits.bucket("other") is None
-    assert limits.bucket("h") is limits.bucket("h") is not None
+    assert limits.rate("other") is None
+    assert limits.rate("h") is limits.rate("h") is not None

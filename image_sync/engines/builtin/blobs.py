@@ -84,15 +84,17 @@ class Blobs:
         if self._was_seen(blob):
             return None
         flight = flights.get(key)
-        if flight is None and not await self._is_there(blob):
+        if flight:
+            return flight
+        if not await self._is_there(blob):
             flight = flights.get(key)  # that was begun meanwhile
-            if flight is None:
-                with flights.leading(key):
-                    await self._move(blob)
-        if flight is None:
-            self._shared.holders.saw(self._target.repository, blob.digest)
-            self._shared.uploads.drop(key)
-        return flight
+            if flight:
+                return flight
+            with flights.leading(key):
+                await self._move(blob)
+        self._shared.holders.saw(self._target.repository, blob.digest)
+        self._shared.uploads.drop(key)
+        return None
 
     def forget(self, digests: list[Digest]) -> None:
         """Push blobs whatever the registry says that it has: it says that one is not there."""

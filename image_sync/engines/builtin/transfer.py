@@ -245,20 +245,15 @@ class Transfer:
                 await upload.session.cancel()
 
     def _stuck(self, offset: int) -> RegistryError:
-        return RegistryError(
-            f"the upload of {self._blob.digest} takes no more than {offset} bytes of "
-            f"{self._blob.size}",
-            ErrorKind.TRUNCATED,
-            side=Side.TARGET,
-        )
+        what = f"takes no more than {offset} bytes of {self._blob.size}"
+        return self._amiss(what, ErrorKind.TRUNCATED)
 
     def _unhashed(self, upload: Upload) -> RegistryError:
-        return RegistryError(
-            f"the upload of {self._blob.digest} has all bytes, of which only "
-            f"{upload.hashing.position} were sent",
-            ErrorKind.UNAVAILABLE,
-            side=Side.TARGET,
-        )
+        what = f"has all bytes, of which only {upload.hashing.position} were sent"
+        return self._amiss(what, ErrorKind.UNAVAILABLE)
+
+    def _amiss(self, what: str, kind: ErrorKind) -> RegistryError:
+        return RegistryError(f"the upload of {self._blob.digest} {what}", kind, side=Side.TARGET)
 
     def _other_bytes(self, wrong: WrongBytes) -> RegistryError:
         return RegistryError(
