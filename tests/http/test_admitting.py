@@ -249,7 +249,7 @@ async def test_a_tool_can_pause_a_host() -> None:
 
 @pytest.mark.parametrize("status", [502, 503, 504])
 async def test_a_host_that_fails_for_three_repositories_is_left_alone(status: int) -> None:
-    """Then one probe every half minute, until one is answered."""
+    """Then one probe after some seconds, and ever more rarely, until one is answered."""
     events: list[Event] = []
     clock = VirtualClock()
     async with (

@@ -108,8 +108,8 @@ class Plan(NamedTuple):
     Attributes:
         engine: What copies.
         seed: What moves, who stays down, and when the kills come is drawn from it.
-        pass_timeout: Seconds for a pass that is disturbed. One that has lost a registry leaves it
-            alone for half a minute, which would make a long round.
+        pass_timeout: Seconds for a pass that is disturbed. One that has lost a registry waits
+            for it for up to a minute, which would make a long round.
     """
 
     engine: str = BUILTIN

@@ -60,6 +60,13 @@ def bench(
     return Bench(content, SimulatedSource(served or content, piece, list(breaks)), side, [])
 
 
+def left_by(transfer: Transfer) -> Upload:
+    """What an attempt left to the next one, which has to ask about it first."""
+    assert transfer.upload
+    transfer.upload.doubtful = True
+    return transfer.upload
+
+
 async def refused(running: Awaitable[bool]) -> RegistryError:
     """What an attempt fails with."""
     with pytest.raises(RegistryError) as caught:

@@ -8,6 +8,7 @@ at the source is in `test_faults.py`.
 import anyio
 import pytest
 
+from image_sync.engines import CopyRequest
 from image_sync.errors import ErrorKind, Side
 from tests.engines.builtin.one_layer import (
     HALF,
@@ -25,6 +26,7 @@ from tests.engines.builtin.support import (
     MANIFESTS,
     REPOSITORY,
     UPLOADS,
+    Lab,
     Place,
     Sending,
     laboratory,
@@ -176,6 +178,17 @@ async def test_a_type_that_the_cache_does_not_take_is_told_with_advice() -> None
         assert refused.hits == 1
 
 
+async def comes_to(lab: Lab, request: CopyRequest, content: str) -> None:
+    """The image is there if the source sends right bytes, and its copy fails if it does not."""
+    if content == "right":
+        await lab.builtin.copy(request, Place())
+        lab.assert_same()
+    else:
+        lab.source.inject(Fault("GET", LAYER_PATH, WrongBytes()))
+        error = await failure(lab, request)
+        assert error.kind is ErrorKind.BAD_CONTENT
+
+
 WAYS = {
     "47-least-chunk": (None, 300_000),
     "411-no-streams": (StreamsRefused(), 0),
@@ -195,13 +208,8 @@ async def test_a_cache_is_sent_to_in_the_way_it_wants(
         lab.cache.uploads.least_chunk = least
         if behaviour:
             lab.cache.inject(Fault("PATCH", UPLOADS, behaviour))
-        if content == "right":
-            await lab.builtin.copy(request, Place())
-            lab.assert_same()
-        else:
-            lab.source.inject(Fault("GET", LAYER_PATH, WrongBytes()))
-            error = await failure(lab, request)
-            assert error.kind is ErrorKind.BAD_CONTENT
+        await comes_to(lab, request, content)
+        if content == "wrong":
             assert LAYER_DIGEST not in lab.cache.store.repository(REPOSITORY).blobs
         assert lab.cache.uploads.sessions == {}
 
@@ -212,13 +220,8 @@ async def test_a_cache_that_takes_no_blob_in_one_request_gets_it_in_several(cont
     async with laboratory(sending=AT_ONCE) as lab:
         request = image(lab)
         refused = lab.cache.inject(Fault("PUT|PATCH", UPLOADS, LargeRefused(200_000)))
-        if content == "right":
-            await lab.builtin.copy(request, Place())
-            lab.assert_same()
-        else:
-            lab.source.inject(Fault("GET", LAYER_PATH, WrongBytes()))
-            error = await failure(lab, request)
-            assert error.kind is ErrorKind.BAD_CONTENT
+        await comes_to(lab, request, content)
+        if content == "wrong":
             assert finishing(lab) == []
         assert refused.hits > 2
         assert lab.cache.uploads.sessions == {}

@@ -14,7 +14,7 @@ from image_sync.engines.builtin.transfer import Cramped, Upload
 from image_sync.errors import ErrorKind, Side
 from image_sync.runtime.retry import TRIES
 from tests.clock import VIRTUAL_TIME, Backend
-from tests.engines.builtin.bench import CONTENT, PIECE, Bench, bench, refused
+from tests.engines.builtin.bench import CONTENT, PIECE, Bench, bench, left_by, refused
 from tests.engines.builtin.simulation import (
     TICK,
     FinishBreak,
@@ -159,9 +159,7 @@ async def test_an_end_that_breaks_is_asked_for_by_the_next_attempt() -> None:
     lab = bench(finishes=(FinishBreak("broken"),))
     transfer = lab.transfer()
     assert (await refused(transfer.run())).kind is ErrorKind.NETWORK
-    assert transfer.upload
-    transfer.upload.doubtful = True
-    assert await lab.transfer(transfer.upload).run()
+    assert await lab.transfer(left_by(transfer)).run()
     assert lab.target.finished == CONTENT
     assert lab.source.reads == [0]
 
@@ -202,9 +200,7 @@ async def test_a_target_that_does_not_say_how_far_it_got_ends_the_attempt() -> N
     lab = bench(target=(TargetBreak(2_000_000, 1_000_000, "broken"),), settles=breaks)
     transfer = lab.transfer()
     assert (await refused(transfer.run())).kind is ErrorKind.NETWORK
-    assert transfer.upload
-    transfer.upload.doubtful = True
-    assert await lab.transfer(transfer.upload).run()
+    assert await lab.transfer(left_by(transfer)).run()
     assert lab.target.finished == CONTENT
     assert [session.alive for session in lab.target.sessions] == [False, False]
 
@@ -284,9 +280,7 @@ async def test_time_that_is_over_ends_the_upload_in_order() -> None:
             assert await transfer.run()
             break
         except OutOfTime:
-            upload = transfer.upload
-            assert upload
-            upload.doubtful = True
+            upload = left_by(transfer)
     assert lab.target.finished == lab.content
     assert attempts == 3
     assert len(lab.target.sessions) == 1
