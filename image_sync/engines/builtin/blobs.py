@@ -180,7 +180,7 @@ class Blobs:
     async def _complete(self, blob: Descriptor) -> bool:
         """True if a blob may be mounted from where an upload of it was left, and is finished now.
 
-        One that fails there is no loss here.
+        One that fails there is no loss here, unless the cache only wants to be left in peace.
         """
         kept = self._shared.uploads.get(self._key(blob.digest))
         if not kept or not kept.upload.sent or not self._may_mount(blob):
@@ -191,7 +191,7 @@ class Blobs:
         try:
             await self._transfer(blob, elsewhere)
         except RegistryError as error:
-            if error.side is Side.SOURCE:
+            if error.side is Side.SOURCE or error.retry_after is not None:
                 raise
             self._shared.uploads.drop(self._key(blob.digest))
             return False

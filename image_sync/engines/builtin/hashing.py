@@ -12,7 +12,7 @@ _MOST = 256
 
 
 class WrongBytes(Exception):  # noqa: N818 - a verdict on the source
-    """All bytes came, and are not those of the digest; the text is the digest that they have."""
+    """What came is not the blob, or not what came before; the text says what it is instead."""
 
 
 class _State(Protocol):
@@ -23,6 +23,11 @@ class _State(Protocol):
 
 class Hashing:
     """What the bytes of a blob so far hash to.
+
+    An upload keeps the bytes that it was given first, also where they are read again for the hash.
+    So the end of each earlier reading is remembered, with the hash there, and the later one must
+    come to the same: else the hash would be right and the upload wrong. That is about 200 bytes for
+    each time an upload broke and was not read past that point again.
 
     Args:
         blob: Which one.
@@ -38,6 +43,7 @@ class Hashing:
         self._state: _State = hashlib.new(blob.digest.algorithm)
         self._spacing = max(spacing, blob.size // _MOST)
         self._kept: list[tuple[int, _State]] = [(0, self._state.copy())]
+        self._ends: dict[int, str] = {}  # of earlier readings, and their hashes there
         self.position = 0
         self.furthest = 0
 
@@ -51,18 +57,43 @@ class Hashing:
             raise WrongBytes(f"{self._blob.digest.algorithm}:{self._state.hexdigest()}")
 
     def update(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Take the next bytes.
+
+        Raises:
+            WrongBytes: They were others when they were read before.
+        """
+        if self._ends:
+            data = self._compare(data)
+        self._add(data)
+
+    def rewind(self, offset: int) -> None:
+        """Go back so far that the bytes from some offset on may be taken; maybe further."""
+        if self.position <= offset:
+            return
+        if offset:
+            self._ends[self.position] = self._state.hexdigest()
+        else:
+            self._ends.clear()
+        while self._kept[-1][0] > offset:
+            self._kept.pop()
+        self.position, state = self._kept[-1]
+        self._state = state.copy()
+
+    def _add(self, data: bytes) -> None:
         self._state.update(data)
         self.position += len(data)
         self.furthest = max(self.furthest, self.position)
         if self.position - self._kept[-1][0] >= self._spacing:
             self._kept.append((self.position, self._state.copy()))
 
-    def rewind(self, offset: int) -> None:
-        """Go back so far that the bytes from some offset on may be taken again; maybe further."""
-        if self.position == offset:
-            return
-        while self._kept[-1][0] > offset:
-            self._kept.pop()
-        self.position, state = self._kept[-1]
-        self._state = state.copy()
+    def _compare(self, data: bytes) -> bytes:
+        """Take bytes up to the last end among them; the rest."""
+        for end in sorted(self._ends):
+            size = end - self.position
+            if size > len(data):
+                break
+            self._add(data[:size])
+            data = data[size:]
+            if self._state.hexdigest() != self._ends.pop(end):
+                raise WrongBytes(f"the first {end} bytes were others when they were read again")
+        return data

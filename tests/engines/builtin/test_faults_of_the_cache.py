@@ -51,6 +51,7 @@ from tests.hostile import (
     WrongBytes,
 )
 from tests.hostile.fault import Behaviour
+from tests.hostile.store import digest_of
 
 pytestmark = pytest.mark.anyio
 
@@ -62,9 +63,28 @@ async def test_a_cache_that_breaks_says_how_far_it_got() -> None:
     async with laboratory() as lab:
         request = image(lab)
         torn = Torn(lab.cache.uploads, HALF)
-        lab.cache.inject(Fault("PATCH", UPLOADS, torn, times=1))
+        lab.cache.inject(Fault("PATCH", UPLOADS, torn, times=2))  # the config, and the layer
         await lab.builtin.copy(request, Place())
         lab.assert_same()
+        assert ranges(lab) == [None, None]
+        sent = [len(each.body) for each in lab.cache.asked("PATCH", UPLOADS)]
+        assert sorted(sent)[1:] == [HALF, len(LAYER) - HALF]
+        assert lab.cache.uploads.sessions == {}
+
+
+async def test_an_upload_that_broke_with_wrong_bytes_is_never_to_become_a_blob() -> None:
+    """Although the source sends the right ones when they are read again for the hash (row 27)."""
+    async with laboratory() as lab:
+        layer = bytes(12 * 1024 * 1024)  # more than the connection takes before it breaks
+        request = lab.request(lab.source.store.put_image(REPOSITORY, layers=[layer]))
+        path = f"/v2/*/blobs/{digest_of(layer)}"
+        lab.source.inject(Fault("GET", path, WrongBytes(first=True), times=1))
+        torn = Torn(lab.cache.uploads, HALF)
+        lab.cache.inject(Fault("PATCH", UPLOADS, torn, times=2))  # the config, and the layer
+        await lab.builtin.copy(request, Place())
+        lab.assert_same()
+        named = f"*digest=*{digest_of(layer).partition(':')[2]}*"
+        assert len(lab.cache.asked("PUT", UPLOADS, query=named)) == 1
         assert lab.cache.uploads.sessions == {}
 
 

@@ -7,11 +7,12 @@ import anyio
 import pytest
 
 from image_sync.engines import CopyRequest
-from image_sync.errors import EngineError
+from image_sync.errors import EngineError, ErrorKind
 from image_sync.oci import Digest, Repository
 from image_sync.registry.ways import Ways
+from tests.engines.builtin.one_layer import arrived
 from tests.engines.builtin.support import MANIFESTS, UPLOADS, Lab, Place, laboratory
-from tests.hostile import Fault, Gate, Refusal, Stalled
+from tests.hostile import Fault, Gate, Refusal, Stalled, TooManyRequests
 from tests.hostile.store import digest_of
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +57,7 @@ async def leave(lab: Lab, name: str) -> None:
     lab.source.inject(Fault("GET", LAYER_PATH, Stalled(after=HALF), times=1))
     with pytest.raises(EngineError):
         await lab.builtin.copy(image(lab, name, deadline=0.5), Place())
-    assert HALF in [len(each.received) for each in lab.cache.uploads.sessions.values()]
+    assert HALF in arrived(lab)
 
 
 async def test_an_upload_with_bytes_outlives_a_mount_that_was_refused() -> None:
@@ -118,6 +119,21 @@ async def test_an_upload_elsewhere_that_fails_is_no_loss(method: str) -> None:
         await lab.builtin.copy(image(lab, "two"), Place())
         lab.assert_same("team/two")
         assert lab.cache.uploads.sessions == {}
+
+
+async def test_an_upload_elsewhere_outlives_a_cache_that_is_asked_too_much() -> None:
+    """Its bytes are worth the wait."""
+    async with laboratory() as lab:
+        await leave(lab, "one")
+        path = "/v2/team/one/blobs/uploads/*"
+        lab.cache.inject(Fault("GET", path, TooManyRequests(1), times=1))
+        with pytest.raises(EngineError) as caught:
+            await lab.builtin.copy(image(lab, "two"), Place())
+        assert caught.value.kind is ErrorKind.RATE_LIMITED
+        await anyio.sleep(1.1)
+        await lab.builtin.copy(image(lab, "two"), Place())
+        lab.assert_same("team/two")
+        assert ranges(lab) == [None, f"bytes={HALF}-"]
 
 
 async def test_a_repair_leaves_uploads_of_other_repositories_alone() -> None:

@@ -73,6 +73,25 @@ def test_a_hash_of_other_bytes_says_which() -> None:
         hashing.check()
 
 
+def test_a_hash_of_bytes_that_were_others_before_is_none() -> None:
+    """What an upload has of the first reading is not what the second one came to."""
+    hashing = Hashing(descriptor_of(b"right"))
+    hashing.update(b"wri")
+    hashing.rewind(2)
+    hashing.update(b"ri")
+    with pytest.raises(WrongBytes, match="first 3 bytes were others"):
+        hashing.update(b"ght")
+
+
+def test_a_hash_forgets_what_an_upload_lost() -> None:
+    """All of it: then it does not matter what was read before."""
+    hashing = Hashing(descriptor_of(b"right"))
+    hashing.update(b"wron")
+    hashing.rewind(0)
+    hashing.update(b"right")
+    hashing.check()
+
+
 def test_failures_count_anew_after_progress() -> None:
     """And bytes that come a second time are none."""
     strikes = Strikes(3)

@@ -1,7 +1,7 @@
 """The machine that moves one blob, between sides that break anywhere, however often."""
 
 import anyio
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from image_sync.engines.builtin.allowance import GRACE, OutOfTime
@@ -92,6 +92,32 @@ class Attempts:
     seconds=SECONDS,
     whole=st.booleans(),
     finds=st.booleans(),
+)
+@example(  # other bytes the second time, where the first are in the upload already
+    size=20_001,
+    piece=10_000,
+    source=[SourceBreak(1, None)],
+    target=[TargetBreak(0, 2, "broken")],
+    finishes=[],
+    settles=[],
+    seconds=1.0,
+    whole=False,
+    finds=False,
+)
+@example(  # attempts that are too short to read again what the upload has
+    size=42_124,
+    piece=10_000,
+    source=[],
+    target=[
+        TargetBreak(0, 0, "broken"),
+        TargetBreak(0, 22_116, "broken"),
+        TargetBreak(10_001, 20_001, "broken"),
+    ],
+    finishes=[],
+    settles=[],
+    seconds=0.0546875,
+    whole=False,
+    finds=False,
 )
 def test_whatever_breaks_it_ends_in_the_right_bytes(
     *,

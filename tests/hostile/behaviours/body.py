@@ -25,14 +25,17 @@ def with_body(answer: Response, body: bytes, *fields: tuple[str, str]) -> Respon
 
 
 class WrongBytes:
-    """The right length, one bit flipped in the middle (row 27)."""
+    """The right length, one bit flipped: in the middle, or in the first byte (row 27)."""
+
+    def __init__(self, *, first: bool = False) -> None:
+        self._first = first
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The inner answer, flipped."""
         answer = await exchange.proceed()
         flipped = bytearray(answer.body)
         if flipped:
-            flipped[len(flipped) // 2] ^= 1
+            flipped[0 if self._first else len(flipped) // 2] ^= 1
         return with_body(answer, bytes(flipped))
 
 
