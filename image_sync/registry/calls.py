@@ -36,7 +36,7 @@ class Calls:
     ) -> None:
         self._http = http
         self._auth = authenticator
-        self._sleep = sleep
+        self.sleep = sleep
 
     async def retry(self, operation: Callable[[int], Awaitable[T]]) -> T:
         """What an operation returns, begun anew where that may help.
@@ -48,7 +48,7 @@ class Calls:
             RegistryError: The operation's own, from the last try.
         """
         return await retrying(
-            operation, retryable=is_transient, at_least=requested_pause, sleep=self._sleep
+            operation, retryable=is_transient, at_least=requested_pause, sleep=self.sleep
         )
 
     async def repeated(

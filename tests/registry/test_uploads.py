@@ -479,6 +479,26 @@ async def test_a_cancellation_of_what_stands_elsewhere_asks_where(
     assert registry.uploads.sessions == {}
 
 
+async def test_a_cancellation_waits_for_a_registry_that_is_still_writing(
+    registry: HostileRegistry,
+) -> None:
+    """It stands further each time that it is asked, until all that it received is written."""
+    registry.inject(Fault("DELETE", "*", Refusal(416, "RANGE_INVALID"), times=3))
+    async with asking() as client:
+        session = await opened(client, target(registry.host))
+        await session.cancel()
+    assert len(registry.asked("DELETE", "*/uploads/*")) == 4
+    assert registry.uploads.sessions == {}
+
+
+async def test_a_cancellation_that_is_refused_for_good_ends(registry: HostileRegistry) -> None:
+    """The registry collects old uploads by itself."""
+    registry.inject(Fault("DELETE", "*", Refusal(416, "RANGE_INVALID")))
+    async with asking() as client:
+        await (await opened(client, target(registry.host))).cancel()
+    assert len(registry.asked("DELETE", "*/uploads/*")) == 5
+
+
 @pytest.mark.parametrize("fault", [HtmlPage(500), Refusal(405, "UNSUPPORTED"), Refused()])
 async def test_a_cancellation_that_fails_is_no_error(
     registry: HostileRegistry, fault: Behaviour
