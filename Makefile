@@ -2,7 +2,7 @@
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv tools test check format run bench kill constraints
+.PHONY: help setup venv tools test check format run bench kill soak constraints
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -38,6 +38,9 @@ bench: setup ## print figures of speed and memory; ARGS="..." goes to the benchm
 
 kill: setup ## kill -9 whoever takes part in 200 copies; ARGS="..." goes to tests.kill
 	@$(VENV)/python -m tests.kill $(ARGS)
+
+soak: setup ## 15 minutes of trouble for one running process; ARGS="..." goes to tests.soak
+	@$(VENV)/python -m tests.soak $(ARGS)
 
 # Newest versions that pyproject.toml allows, tried in an environment of their own.
 constraints: ## renew constraints.txt

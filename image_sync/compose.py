@@ -5,7 +5,7 @@ everything that talks to registries; what is done with the parts, and when, is n
 """
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,13 +13,14 @@ import anyio
 import msgspec
 
 from image_sync import config
-from image_sync.config import Resolved, Shard, Tool
-from image_sync.credentials import CredentialStore
+from image_sync.config import LeaseEntry, Resolved, Shard, Tool
+from image_sync.credentials import CredentialStore, paths_of
 from image_sync.engines import Access, Builtin, Crane, Engine, Selection, Skopeo
 from image_sync.errors import ConfigError, Problem
 from image_sync.events import Emit, Warned
-from image_sync.http import Http
-from image_sync.model import ImageSpec
+from image_sync.http import ApiClient, Http, Memory
+from image_sync.kubernetes import Election, PodLeases, find_pod
+from image_sync.model import ImageSpec, SyncResult
 from image_sync.registry import Authenticator, RegistryClient
 from image_sync.runtime.process import find_program
 from image_sync.sync import (
@@ -36,6 +37,7 @@ from image_sync.sync import (
     Referrers,
     RegistryStore,
     Reserves,
+    Runner,
     Unchanged,
 )
 
@@ -67,10 +69,14 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 class Parts(msgspec.Struct, frozen=True):
     """What passes are made of."""
 
+    http: Http
+    credentials: CredentialStore
+    access: Access
     client: RegistryClient
     ledger: Ledger
     checker: Checker
     copier: Copier
+    selection: Selection
     referrers: Referrers
     builtin: Builtin
 
@@ -85,30 +91,66 @@ class Parts(msgspec.Struct, frozen=True):
             emit: Takes the events.
             examines: Knows which unchanged images are damaged; None if nobody looks.
         """
-        settings = resolved.settings
         limits = Limits(
-            concurrency=settings.concurrency,
-            check_concurrency=settings.check_concurrency,
-            timeout=settings.pass_timeout_secs,
+            concurrency=resolved.settings.concurrency,
+            check_concurrency=resolved.settings.check_concurrency,
+            timeout=resolved.settings.pass_timeout_secs,
             dry_run=orders.dry_run,
             cost=orders.cost,
         )
-        unchanged = Unchanged(self.client, self.referrers, examines, self.builtin.neighbour)
-        return Pass(orders.specs, self.checker, self.copier, unchanged, limits, emit)
+        looks = self._looks(examines)
+        return Pass(orders.specs, self.checker, self.copier, looks, limits, emit)
+
+    def a_runner(
+        self,
+        resolved: Resolved,
+        emit: Emit,
+        finished: Callable[[SyncResult], None],
+        examines: Examines | None,
+    ) -> Runner:
+        """What works on images as they come due, one pass after the other.
+
+        Args:
+            resolved: The configuration.
+            emit: Takes the events.
+            finished: Told of every result.
+            examines: Knows which unchanged images are damaged; None if nobody looks.
+        """
+        limits = Limits(
+            concurrency=resolved.settings.concurrency,
+            check_concurrency=resolved.settings.check_concurrency,
+            lasting=True,
+        )
+        looks = self._looks(examines)
+        return Runner(self.checker, self.copier, looks, limits, emit, finished)
+
+    def _looks(self, examines: Examines | None) -> Unchanged:
+        return Unchanged(self.client, self.referrers, examines, self.builtin.neighbour)
 
 
 @asynccontextmanager
 async def assembled(
-    resolved: Resolved, orders: Orders, emit: Emit, environ: Mapping[str, str]
+    resolved: Resolved,
+    orders: Orders,
+    emit: Emit,
+    environ: Mapping[str, str],
+    memory: Memory | None = None,
 ) -> AsyncIterator[Parts]:
     """The parts, open as long as the `async with`.
+
+    Args:
+        resolved: The configuration.
+        orders: What is wanted.
+        emit: Takes the events.
+        environ: For finding tools and credentials.
+        memory: What is known of hosts already.
 
     Raises:
         ConfigError: A file that the configuration names cannot be used.
     """
     settings, hosts = resolved.settings, resolved.hosts
     credentials = _credentials(resolved, emit, environ)
-    async with Http(policies=hosts, emit=emit, source_proxy=settings.proxy) as http:
+    async with Http(policies=hosts, emit=emit, source_proxy=settings.proxy, memory=memory) as http:
         client = RegistryClient(http, Authenticator(http, credentials, hosts))
         ledger = Ledger(_store(resolved, client, orders.shard), emit, _today)
         reserves, maker = Reserves(http, hosts), Maker(client)
@@ -125,6 +167,9 @@ async def assembled(
             bringer = Bringer(client, maker, selection, http, reserves, deadline, emit)
             referrers = Referrers(client, builtin, http, reserves, deadline, emit)
             yield Parts(
+                http,
+                credentials,
+                access,
                 client,
                 ledger,
                 Checker(client, ledger, reserves, maker, conversion),
@@ -137,9 +182,27 @@ async def assembled(
                     deadline=deadline,
                     keep_previous=settings.keep_previous,
                 ),
+                selection,
                 referrers,
                 builtin,
             )
+
+
+@asynccontextmanager
+async def contending(
+    lease: LeaseEntry, emit: Emit, environ: Mapping[str, str]
+) -> AsyncIterator[Election]:
+    """An election between the replicas that share a Lease, open as long as the `async with`.
+
+    Raises:
+        ConfigError: This process runs in no Pod.
+        ApiError: The Pod's account cannot be used.
+    """
+    pod = find_pod(environ)
+    namespace = lease.namespace or pod.namespace()
+    async with ApiClient(pod.url, pod.ca_file) as api:
+        leases = PodLeases(api, pod, namespace, lease.name)
+        yield Election(leases, pod.identity, float(lease.duration_secs), emit)
 
 
 @asynccontextmanager
@@ -175,6 +238,12 @@ def _credentials(resolved: Resolved, emit: Emit, environ: Mapping[str, str]) -> 
     if problems:
         raise ConfigError(problems)
     return credentials
+
+
+def account_files(resolved: Resolved, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Every file that may hold credentials under a configuration."""
+    named = [policy.auth_file for policy in resolved.hosts.values() if policy.auth_file]
+    return paths_of([*named, *resolved.settings.auth_files], environ)
 
 
 def _store(

@@ -6,7 +6,9 @@
     ├── ConfigError        the configuration or the command line is wrong; carries every problem
     ├── RegistryError      a registry refused, failed or could not be reached
     ├── EngineError        a copying engine failed or could not be used
-    └── CopyError          a copy arrived wrong, or could not be committed
+    ├── CopyError          a copy arrived wrong, or could not be committed
+    ├── ApiError           an API that is no registry refused, failed or could not be reached
+    └── ListenError        an address to listen on cannot be had; some callers go on without
 
 A class says what a caller can do about it; an `ErrorKind` says what went wrong. The table `TRAITS`
 is the only place that knows, for each kind, whether another attempt may help, whether another
@@ -282,6 +284,28 @@ class CopyError(ImageSyncError):
 
     def __str__(self) -> str:
         return f"{self.side}: {self.operation}: {self.message}"
+
+
+class ApiError(ImageSyncError):
+    """An API that is no registry refused, failed or could not be reached: that of Kubernetes.
+
+    Attributes:
+        status: HTTP status of the answer, None when there was none.
+    """
+
+    def __init__(
+        self, message: str, kind: ErrorKind, *, status: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, kind, hint=hint)
+        self.status = status
+
+
+class ListenError(ImageSyncError):
+    """An address to listen on cannot be had: it is taken, or not one of this machine."""
+
+    def __init__(self, message: str) -> None:
+        hint = "free the address or name another, as settings.server.listen; none: no server"
+        super().__init__(message, ErrorKind.CONFIG, hint=hint)
 
 
 def side_of(error: ImageSyncError) -> Side | None:

@@ -14,6 +14,20 @@ from image_sync.model import ImageSpec, Security, SyncResult, Tally, Verified
 from image_sync.oci import Digest, Reference
 
 
+class ProcessStarted(msgspec.Struct, frozen=True, tag=True):
+    """A process begins that runs until it is told to end."""
+
+
+class Listening(msgspec.Struct, frozen=True, tag=True):
+    """Probes and metrics are served from now on.
+
+    Attributes:
+        address: Where, as in `127.0.0.1:8080`.
+    """
+
+    address: str
+
+
 class PassStarted(msgspec.Struct, frozen=True, tag=True):
     """A pass over some images begins."""
 
@@ -35,6 +49,68 @@ class PassFinished(msgspec.Struct, frozen=True, tag=True):
     interrupted: bool
 
 
+class PassPlanned(msgspec.Struct, frozen=True, tag=True):
+    """It is known when the next pass begins; told anew when that changes.
+
+    Attributes:
+        seconds: Until then.
+    """
+
+    seconds: float
+
+
+class ConfigAdopted(msgspec.Struct, frozen=True, tag=True):
+    """A process that runs until it is stopped works by a configuration from now on.
+
+    Attributes:
+        specs: All its images.
+        added: How many of them are new; all of them at the start.
+        changed: How many are configured otherwise than before.
+        removed: How many are not configured any more.
+    """
+
+    specs: tuple[ImageSpec, ...]
+    added: int
+    changed: int
+    removed: int
+
+
+class ConfigRejected(msgspec.Struct, frozen=True, tag=True):
+    """A changed configuration is wrong; the one before stays in force.
+
+    Attributes:
+        problems: All that is wrong, each in one line with its place.
+    """
+
+    problems: tuple[str, ...]
+
+
+class Stopping(msgspec.Struct, frozen=True, tag=True):
+    """A process was told to end: nothing new is begun.
+
+    Attributes:
+        signal: The number of the signal.
+        copies: How many copies are running still.
+        grace: Seconds that they have.
+    """
+
+    signal: int
+    copies: int
+    grace: float
+
+
+class LeadershipChanged(msgspec.Struct, frozen=True, tag=True):
+    """Of several replicas this one works from now on, or another.
+
+    Attributes:
+        leads: True if this one does.
+        leader: Who does, as far as is known; empty if nobody is known.
+    """
+
+    leads: bool
+    leader: str
+
+
 class CopyStarted(msgspec.Struct, frozen=True, tag=True):
     """An engine begins to copy one image."""
 
@@ -45,11 +121,17 @@ class CopyStarted(msgspec.Struct, frozen=True, tag=True):
 
 
 class CopyProgress(msgspec.Struct, frozen=True, tag=True):
-    """A copy moved bytes; at most once a second per copy."""
+    """A copy moved bytes; at most once a second per copy.
+
+    Attributes:
+        bytes_moved: Since the engine began.
+        size: Bytes that it moves at most, None where it does not know.
+    """
 
     spec: ImageSpec
     engine: str
-    bytes_moved: int  # since the copy began
+    bytes_moved: int
+    size: int | None = None
 
 
 class AttemptFailed(msgspec.Struct, frozen=True, tag=True):
@@ -64,6 +146,18 @@ class AttemptFailed(msgspec.Struct, frozen=True, tag=True):
     error: str
     error_kind: ErrorKind
     retry_in: float
+
+
+class Postponed(msgspec.Struct, frozen=True, tag=True):
+    """An image waits for a host that is to be left alone; nothing is done about it meanwhile.
+
+    Attributes:
+        seconds: How long.
+    """
+
+    spec: ImageSpec
+    seconds: float
+    error: str
 
 
 class EngineSkipped(msgspec.Struct, frozen=True, tag=True):
@@ -198,11 +292,19 @@ class Warned(msgspec.Struct, frozen=True, tag=True):
 
 
 Event = (
-    PassStarted
+    ProcessStarted
+    | Listening
+    | PassStarted
     | PassFinished
+    | PassPlanned
+    | ConfigAdopted
+    | ConfigRejected
+    | Stopping
+    | LeadershipChanged
     | CopyStarted
     | CopyProgress
     | AttemptFailed
+    | Postponed
     | EngineSkipped
     | EngineFailed
     | TagMoved
@@ -218,3 +320,13 @@ Event = (
 )
 
 Emit = Callable[[Event], None]
+
+
+def to_all(*subscribers: Emit) -> Emit:
+    """Tell several subscribers, in their order."""
+
+    def emit(event: Event) -> None:
+        for subscriber in subscribers:
+            subscriber(event)
+
+    return emit

@@ -89,6 +89,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
         target_tag: The tag it is kept under.
         platforms: What of an index is wanted.
         referrers: Whether signatures, attestations and SBOMs of it are wanted as well.
+        interval: Seconds between two checks of it, None for when all are checked.
     """
 
     image: str
@@ -100,6 +101,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
     target_tag: str
     platforms: PlatformChoice
     referrers: bool = False
+    interval: float | None = None
 
     @property
     def source_reference(self) -> Reference:
@@ -149,6 +151,7 @@ class Reason(StrEnum):
     DAMAGED = "damaged"  # pulled, or skipped in a dry run: parts of it were missing in the cache
     REFERRERS = "referrers"  # pulled, or skipped in a dry run: referrers of it were missing
     DEFERRED = "deferred"  # skipped: the copy would go below the reserved pulls of a host
+    PAUSED = "paused"  # skipped: a host asked to be left alone; it is asked again when it said
     SOURCE_UNKNOWN = "source_unknown"  # failed: the source could not be checked
     UNSUITABLE = "unsuitable"  # failed: the source has the image, but not what is wanted of it
     SOURCE_GONE = "source_gone"  # failed: the source has no such tag or repository
@@ -175,6 +178,7 @@ class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
         error: One line for people, None if there is no error.
         target_failed: The cache could not be checked, whatever the source answered.
         cost_bytes: Bytes that a copy would move at most, where a dry run found out.
+        again_in: Seconds until a host may be asked that is to be left alone; None if none is.
     """
 
     spec: ImageSpec
@@ -194,6 +198,7 @@ class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
     error_side: Side | None = None
     target_failed: bool = False
     cost_bytes: int | None = None
+    again_in: float | None = None
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,6 +227,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             bytes_reused=sum(result.bytes_reused or 0 for result in results),
             cost_bytes=sum(result.cost_bytes or 0 for result in results),
         )
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """The tally of the results of both."""
+        names = self.__struct_fields__
+        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 class Damage(NamedTuple):

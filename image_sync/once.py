@@ -1,6 +1,5 @@
 """The life of a process that does one thing and ends: its signals, and what it leaves behind."""
 
-import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,8 +15,9 @@ from image_sync.config import Resolved
 from image_sync.errors import ErrorKind
 from image_sync.events import Emit, PassFinished, PassStarted, Warned
 from image_sync.model import ImageSpec, Reason, SyncResult, Tally, Verified
-from image_sync.runtime.files import remove_private_folders, sweep_private_folders
-from image_sync.runtime.process import kill_all
+from image_sync.runtime.beside import Task, beside
+from image_sync.runtime.files import sweep_private_folders
+from image_sync.runtime.signals import Ending, acting_on
 from image_sync.sync import DamagedParts, Examines, Inspection, KnownDamage
 
 Result = TypeVar("Result")
@@ -45,9 +45,13 @@ class Ended(msgspec.Struct, Generic[Result], frozen=True, kw_only=True):
 
 
 async def sweep(
-    resolved: Resolved, orders: Orders, emit: Emit, environ: Mapping[str, str]
+    resolved: Resolved,
+    orders: Orders,
+    emit: Emit,
+    environ: Mapping[str, str],
+    tasks: Sequence[Task] = (),
 ) -> Ended[SyncResult]:
-    """One pass over some images, with the report's facts.
+    """One pass over some images, with the report's facts; `tasks` run as long as it does.
 
     Raises:
         ConfigError: A file that the configuration names cannot be used.
@@ -59,6 +63,7 @@ async def sweep(
         environ,
         work=lambda parts: _Sweep(parts, resolved, orders, emit),
         cut_short=lambda result: result.reason is Reason.INTERRUPTED,
+        tasks=tasks,
     )
 
 
@@ -123,6 +128,7 @@ async def _life(
     *,
     work: Callable[[Parts], _Work[Result]],
     cut_short: Callable[[Result], bool],
+    tasks: Sequence[Task] = (),
 ) -> Ended[Result]:
     """A process from its start to its end, in which the first signal ends the work in order.
 
@@ -133,17 +139,19 @@ async def _life(
         environ: For finding tools and credentials.
         work: What is done with the parts.
         cut_short: Whether an image was not done because of a signal.
+        tasks: What runs as long as the work does.
     """
     async with _prepared(resolved, orders, emit, environ) as parts:
         began, clock = datetime.now(UTC), anyio.current_time()
         doing = work(parts)
-        async with watching_signals(doing.stop) as caught:
+        ending = Ending(lambda _: doing.stop())
+        async with acting_on(dict.fromkeys(_ENDING, ending)), beside(tasks):
             results = await doing.run()
     return Ended(
         results=results,
         began=began,
         duration=anyio.current_time() - clock,
-        signal=caught[0] if any(map(cut_short, results)) else None,
+        signal=ending.signal if any(map(cut_short, results)) else None,
     )
 
 
@@ -229,28 +237,3 @@ class _Healing:
         """End the pass, if there is one."""
         if self._sweep:
             self._sweep.stop()
-
-
-@asynccontextmanager
-async def watching_signals(stop: Callable[[], None]) -> AsyncIterator[Sequence[int]]:
-    """Call `stop` at the first signal that ends a pass; a second one ends the process at once.
-
-    Gives the signals that came, so far.
-    """
-    caught: list[int] = []
-
-    async def watch() -> None:
-        with anyio.open_signal_receiver(*_ENDING) as signals:
-            async for signum in signals:
-                if caught:
-                    # No unwinding, which would wait for tools that do not end.
-                    kill_all()
-                    remove_private_folders()
-                    os._exit(128 + signum)
-                caught.append(signum)
-                stop()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        yield caught
-        tasks.cancel_scope.cancel()

@@ -8,12 +8,16 @@ Field names are translated here, once. `image`, `tag`, `action`, `remote_digest`
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
 from image_sync.model import Action, Reason, SyncResult, Tally, written
+from image_sync.observe import human_bytes
 from image_sync.oci import Digest
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _SHORT_DIGEST = 12
 """Hexadecimal digits of a digest that people compare; docker's short form."""
@@ -157,11 +161,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_lines(stream: TextIO, titles: Sequence[str], lines: Sequence[Line], summary: str) -> None:
     """Write a table with a line for each image, then the details, then the numbers."""
-    from rich.console import Console  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
 
-    width = None if stream.isatty() else _WIDE
-    console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+    console = console_for(stream)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         table.add_column(title, overflow="fold", no_wrap=title != "IMAGE")
@@ -179,19 +181,17 @@ def write_lines(stream: TextIO, titles: Sequence[str], lines: Sequence[Line], su
     console.print(summary, soft_wrap=True)
 
 
+def console_for(stream: TextIO) -> "Console":
+    """What writes for people: in colour on a terminal, and wide where there is none."""
+    from rich.console import Console  # noqa: PLC0415 - costs 0.1 s that JSON users need not pay
+
+    width = None if stream.isatty() else _WIDE
+    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
 def counted(count: int, noun: str) -> str:
     """A number of things for people."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def human_bytes(count: int) -> str:
-    """A number of bytes for people, in decimal units as disks and networks count."""
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:  # noqa: PLR2004 - decimal units
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def milliseconds(seconds: float) -> int:

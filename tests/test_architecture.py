@@ -6,11 +6,15 @@ Which package may import which is held by the contracts in pyproject.toml.
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
-HEAVY = ("httpx", "aiohttp", "starlette", "rich")
+SERVING = ("starlette", "uvicorn", "prometheus_client")
+"""What only a process needs that runs until it is stopped."""
+HEAVY = ("httpx", "aiohttp", "rich", *SERVING)
 """What only running passes, serving pages and drawing tables need."""
 
 _PROBE = """
@@ -51,16 +55,29 @@ images:
 def test_quick_commands_load_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     """Help, version and the check of a configuration work, and import none of HEAVY."""
     (tmp_path / "image-sync.yaml").write_text(CONFIGURATION, encoding="utf-8")
-    ended = subprocess.run(
-        [sys.executable, "-c", _PROBE.format(heavy=HEAVY), *arguments],
-        cwd=tmp_path,
+    ended = probe(HEAVY, arguments, tmp_path)
+    assert ended.stdout.split() == ["0"], ended.stderr
+
+
+def test_one_pass_loads_no_server(tmp_path: Path) -> None:
+    """A CronJob has nobody to answer."""
+    text = "cache_registry: localhost:5000\nsettings: {ledger: none}\nimages: []\n"
+    (tmp_path / "image-sync.yaml").write_text(text, encoding="utf-8")
+    ended = probe(SERVING, ["--once", "--config", "image-sync.yaml"], tmp_path)
+    assert ended.stdout.split() == ["0"], ended.stderr
+
+
+def probe(heavy: Sequence[str], arguments: Sequence[str], cwd: Path) -> CompletedProcess[str]:
+    """What the console entry loads of some packages, in a fresh interpreter."""
+    return subprocess.run(
+        [sys.executable, "-c", _PROBE.format(heavy=heavy), *arguments],
+        cwd=cwd,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=60,  # seconds; takes a fraction of one
         check=False,
     )
-    assert ended.stdout.split() == ["0"], ended.stderr
 
 
 def test_the_probe_sees_what_is_loaded(tmp_path: Path) -> None:

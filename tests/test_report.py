@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from image_sync.errors import ErrorKind, Side
 from image_sync.model import Action, Reason, SyncResult, Verdict
 from image_sync.oci import Digest
-from image_sync.report import as_json, human_bytes, make_report, print_table
+from image_sync.report import as_json, make_report, print_table
 from tests.cli.test_exit_codes import SPEC
 
 X, C = Digest.of(b"x"), Digest.of(b"c")
@@ -81,9 +81,3 @@ def test_the_table_shows_every_image_and_every_error() -> None:
     assert "1.5 MB" in text
     assert "source: it is down" in text
     assert "2 images: 1 pulled, 0 already cached, 1 failed" in text
-
-
-def test_bytes_are_told_in_units_of_a_thousand() -> None:
-    """As disks and networks count."""
-    told = [human_bytes(count) for count in (0, 999, 1000, 1_500_000, 2 * 10**9, 3 * 10**12)]
-    assert told == ["0 B", "999 B", "1.0 kB", "1.5 MB", "2.0 GB", "3.0 TB"]

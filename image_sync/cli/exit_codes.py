@@ -61,6 +61,18 @@ def of_verification(results: Sequence[Verified], *, signal: int | None) -> int:
     return FAILED if left & {Condition.DAMAGED, Condition.UNKNOWN} else OK
 
 
+def of_examination(failures: int, *, signal: int | None) -> int:
+    """The exit code of an examination.
+
+    Args:
+        failures: How many findings would make a pass fail.
+        signal: The signal that cut it short, None if it ran to its end.
+    """
+    if signal is not None:
+        return _SIGNAL_BASE + signal
+    return FAILED if failures else OK
+
+
 def _says_nothing_of_images(result: Verified) -> bool:
     """Whether it is the registry that is in the way, and not what it holds."""
     unknown = result.condition is Condition.UNKNOWN

@@ -13,6 +13,8 @@ from image_sync.cli import exit_codes
 from image_sync.cli.check import check
 from image_sync.cli.completion import completion
 from image_sync.cli.config import config
+from image_sync.cli.doctor import doctor
+from image_sync.cli.health import health
 from image_sync.cli.run import run
 from image_sync.cli.streams import Unwritable, complain, prepare
 from image_sync.cli.verify import verify
@@ -26,6 +28,7 @@ Examples:
   image-sync --dry-run --config images.yaml     decide, copy nothing
   image-sync check --config images.yaml         what is out of date
   image-sync verify --config images.yaml        whether what is cached is whole
+  image-sync doctor --config images.yaml        whether everything is as a pass needs it
   image-sync --once --cache localhost:5000 docker.io/library/nginx:1.27
   image-sync config validate --config images.yaml
 """
@@ -78,7 +81,7 @@ def cli() -> None:
     """
 
 
-for verb in (run, check, verify, config, version, completion):
+for verb in (run, check, verify, doctor, health, config, version, completion):
     cli.add_command(verb)
 
 

@@ -14,7 +14,6 @@ import msgspec
 from image_sync import config
 from image_sync.cli.streams import is_terminal
 from image_sync.errors import ConfigError, Problem
-from image_sync.model import ImageSpec
 from image_sync.observe import configure
 
 Verb = TypeVar("Verb", bound=Callable[..., object])
@@ -25,20 +24,6 @@ OUTPUTS = ("json", "table")
 _CONFIG_SUFFIXES = {".yaml", ".yml"}
 _CLOSE = 0.75
 """How alike a word must be to a verb to be taken for a slip: one letter of five."""
-
-
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verb works on.
-
-    Attributes:
-        resolved: The configuration.
-        specs: The images that `--image` and `--shard` leave.
-        shard: Which part of the configuration they are.
-    """
-
-    resolved: config.Resolved
-    specs: Sequence[ImageSpec]
-    shard: config.Shard
 
 
 def with_config(verb: Verb) -> Verb:
@@ -65,6 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         shard: `--shard`.
         no_ledger: `--no-ledger`.
         output: `--output`; None for what suits standard output.
+        log_format: `--log-format`; None for what suits standard error.
     """
 
     references: Sequence[str]
@@ -74,6 +60,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     shard: str | None
     no_ledger: bool
     output: str | None
+    log_format: str | None
 
 
 _PASS_OPTIONS = (
@@ -115,6 +102,7 @@ def of_a_pass(verb: Callable[..., int]) -> Callable[..., int]:
     @wraps(verb)
     def call(log_level: str, log_format: str | None, **given: object) -> int:
         start_log(log_level, log_format)
+        given["log_format"] = log_format
         shared = {name: given.pop(name) for name in Asked.__struct_fields__}
         asked = msgspec.convert(shared, Asked)
         refuse_misplaced(asked.references)
@@ -126,7 +114,7 @@ def of_a_pass(verb: Callable[..., int]) -> Callable[..., int]:
     return wrapped
 
 
-def read_scope(asked: Asked) -> Scope:
+def read_scope(asked: Asked) -> config.Scope:
     """The configuration that the options choose.
 
     Raises:
@@ -148,7 +136,12 @@ def read_scope(asked: Asked) -> Scope:
     resolved = config.resolve(loaded, shards=mine.count)
     refuse_unfinished(loaded, resolved)
     specs = config.shard(config.narrow(resolved.specs, asked.globs), mine)
-    return Scope(resolved=resolved, specs=specs, shard=mine)
+    return config.Scope(resolved=resolved, specs=specs, shard=mine, files=loaded.files)
+
+
+def fingerprint_of(asked: Asked) -> bytes | None:
+    """What changes whenever the files of the configuration do; None if there are none."""
+    return None if asked.references else config.fingerprint(asked.location, os.environ)
 
 
 def refuse_misplaced(references: Sequence[str]) -> None:

@@ -6,9 +6,11 @@ from functools import partial
 import click
 
 from image_sync.cli import exit_codes
+from image_sync.cli.display import Display
 from image_sync.cli.options import Asked, of_a_pass, read_scope
 from image_sync.cli.printing import print_report
-from image_sync.observe import EventLog
+from image_sync.events import to_all
+from image_sync.observe import Board, EventLog
 from image_sync.report import make_report, print_table
 
 
@@ -18,12 +20,14 @@ from image_sync.report import make_report, print_table
 @of_a_pass
 def run(asked: Asked, *, once: bool, dry_run: bool) -> int:
     """Keep container images fresh in a cache registry."""
-    if not (once or dry_run):
-        raise click.UsageError(
-            "running until stopped is not there yet: use --once for one pass (a CronJob wants "
-            "that, too), or --dry-run"
-        )
-    return one_pass(asked, dry_run=dry_run)
+    if once or dry_run:
+        return one_pass(asked, dry_run=dry_run)
+    if asked.output:
+        raise click.UsageError("--output is the form of one pass's report: add --once")
+    # Imported here, because neither help nor one pass needs what serves and displays.
+    from image_sync.cli.daemon import until_stopped  # noqa: PLC0415
+
+    return until_stopped(asked)
 
 
 def one_pass(
@@ -49,7 +53,10 @@ def one_pass(
     from image_sync.once import sweep  # noqa: PLC0415
 
     orders = Orders(specs=scope.specs, shard=scope.shard, dry_run=dry_run, cost=cost)
-    swept = anyio.run(partial(sweep, scope.resolved, orders, EventLog(), dict(os.environ)))
+    board = Board()
+    display = Display(board, plain=asked.log_format == "json")
+    emit = to_all(EventLog(), board) if display.tasks else EventLog()
+    swept = anyio.run(sweep, scope.resolved, orders, emit, dict(os.environ), display.tasks)
     report = make_report(
         swept.results,
         cache_registry=scope.resolved.cache.text,

@@ -6,8 +6,9 @@ import msgspec
 
 from image_sync.config.findings import Findings
 from image_sync.config.registries import Registry, tls_of
-from image_sync.config.schema import EMBEDDED, Config, EmbeddedEntry
+from image_sync.config.schema import Config, EmbeddedEntry
 from image_sync.config.targets import LEDGER_PATH
+from image_sync.config.values import EMBEDDED
 from image_sync.errors import Side
 from image_sync.model import Endpoint, TlsPolicy
 from image_sync.oci import Repository

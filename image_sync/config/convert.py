@@ -15,7 +15,8 @@ from typing import NamedTuple
 from msgspec import UNSET, UnsetType, inspect
 
 from image_sync.config.images import short_form
-from image_sync.config.schema import Config, ImageEntry, Settings
+from image_sync.config.schema import Config, ImageEntry
+from image_sync.config.settings import Settings
 from image_sync.config.tree import Entry, Mapping, Node, Plain, Scalar, Sequence, Where
 from image_sync.config.wording import did_you_mean, label, quoted
 from image_sync.errors import Problem
@@ -48,6 +49,12 @@ def keys_of(struct: type) -> dict[str, Known]:
             kind = kind.type
         known[field.name] = Known(kind, field.required, expected or expectation(kind))
     return known
+
+
+def struct_of(kind: inspect.Type) -> type | None:
+    """The struct that a type stands for, maybe beside others; None if there is none."""
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return next((each.cls for each in kinds if isinstance(each, inspect.StructType)), None)
 
 
 def expectation(kind: inspect.Type) -> str:
@@ -126,7 +133,8 @@ class Converter:
         match node, kind:
             case Mapping(), inspect.StructType(cls=struct):
                 plain, whole = self._keys(node, struct, path)
-                return plain if whole or struct is not ImageEntry else UNSET
+                needy = any(known.required for known in keys_of(struct).values())
+                return plain if whole or not needy else UNSET
             case Scalar(), inspect.StructType() if node.is_null:
                 return self._value(Mapping(node.where, {}), kind, path, expected)
             case Mapping(), inspect.DictType(value_type=value_type):

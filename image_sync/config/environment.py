@@ -6,10 +6,10 @@ for every Service called `image-sync` or `image-sync-...`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from image_sync.config.convert import keys_of
-from image_sync.config.schema import Settings
+from image_sync.config.convert import keys_of, struct_of
+from image_sync.config.settings import Settings
 from image_sync.config.wording import did_you_mean, printable
 from image_sync.errors import Problem
 
@@ -24,8 +24,8 @@ _ONLY_IN_FILES = ("IMAGE_SYNC_IMAGES", "IMAGE_SYNC_REGISTRIES")
 
 def variables() -> dict[str, str]:
     """The path of each key that can be set, by its variable."""
-    settings = {f"{PREFIX}SETTINGS__{key.upper()}": f"settings.{key}" for key in keys_of(Settings)}
-    return {f"{PREFIX}CACHE_REGISTRY": "cache_registry", **settings}
+    paths = ["cache_registry", *_paths(Settings, "settings")]
+    return {PREFIX + path.replace(".", "__").upper(): path for path in paths}
 
 
 def from_environment(environ: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
@@ -34,6 +34,14 @@ def from_environment(environ: Mapping[str, str]) -> tuple[dict[str, str], list[P
     found = {name: text for name, text in environ.items() if name in known and text}
     unknown = sorted(name for name in environ if name.startswith(PREFIX) and not _expected(name))
     return found, [_complaint(name, known) for name in unknown if name not in known]
+
+
+def _paths(struct: type, above: str) -> Iterator[str]:
+    """The paths of all values below a key."""
+    for name, known in keys_of(struct).items():
+        inner = struct_of(known.type)
+        path = f"{above}.{name}"
+        yield from _paths(inner, path) if inner else [path]
 
 
 def _expected(name: str) -> bool:

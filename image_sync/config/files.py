@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 from image_sync.config.wording import printable
 from image_sync.config.yamltree import MAX_BYTES
 from image_sync.errors import ConfigError, Problem
+from image_sync.runtime.fingerprint import fingerprint as content_of
 
 VARIABLE = "IMAGE_SYNC_CONFIG"
 DEFAULTS = ("image-sync.yaml", "/etc/image-sync/config.yaml")
@@ -48,6 +49,20 @@ def read(
     if problems:
         raise ConfigError(problems)
     return tuple(sources)
+
+
+def fingerprint(location: str | None, environ: Mapping[str, str]) -> bytes | None:
+    """What changes whenever the files of the configuration do; None of standard input.
+
+    By their content: a folder that Kubernetes swaps, or an editor that renames, changes no more
+    than that.
+    """
+    if location == STDIN or (location is None and environ.get(VARIABLE) == STDIN):
+        return None
+    try:
+        return content_of(_members(*_located(location, environ)))
+    except ConfigError as error:
+        return str(error).encode()
 
 
 def _standard_input(stdin: BinaryIO | None) -> Source:

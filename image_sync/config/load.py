@@ -16,10 +16,11 @@ from image_sync.config.environment import from_environment, variables
 from image_sync.config.findings import in_order
 from image_sync.config.loaded import Loaded, Override
 from image_sync.config.resolve import problems_of
-from image_sync.config.schema import EMBEDDED, Config
+from image_sync.config.schema import Config
 from image_sync.config.tree import Entry, Node, Scalar, Where
 from image_sync.config.tree import Mapping as Tree
 from image_sync.config.tree import Sequence as List
+from image_sync.config.values import EMBEDDED
 from image_sync.config.wording import label, printable
 from image_sync.config.yamltree import parse
 from image_sync.errors import ConfigError, Problem
@@ -174,18 +175,23 @@ def _inline(text: str, name: str) -> Node:
 
 def _overlaid(tree: Tree, overlays: Iterable[tuple[str, Node]]) -> Tree:
     """The tree with some values put in, or put in the place of others."""
-    entries = dict(tree.entries)
     for path, node in overlays:
-        group, _, key = path.rpartition(".")
-        if not group:
-            entries[key] = Entry(node.where, node)
-            continue
-        around = entries.get(group)
-        if around is None or (isinstance(around.node, Scalar) and around.node.is_null):
-            around = Entry(node.where, Tree(node.where, {}))
-        if isinstance(around.node, Tree):
-            inner = {**around.node.entries, key: Entry(node.where, node)}
-            entries[group] = Entry(around.key, Tree(around.node.where, inner))
+        tree = _with(tree, path.split("."), node)
+    return tree
+
+
+def _with(tree: Tree, keys: Sequence[str], node: Node) -> Tree:
+    """A mapping with a value put in, below some keys; unchanged if one of them is no mapping."""
+    entries = dict(tree.entries)
+    first, *rest = keys
+    if not rest:
+        entries[first] = Entry(node.where, node)
+        return Tree(tree.where, entries)
+    around = entries.get(first)
+    if around is None or (isinstance(around.node, Scalar) and around.node.is_null):
+        around = Entry(node.where, Tree(node.where, {}))
+    if isinstance(around.node, Tree):
+        entries[first] = Entry(around.key, _with(around.node, rest, node))
     return Tree(tree.where, entries)
 
 

@@ -3,12 +3,15 @@
 from msgspec import NODEFAULT, Struct, inspect
 
 from image_sync.config.convert import expectation
-from image_sync.config.schema import Config, EmbeddedEntry, ImageEntry, RegistryEntry, Settings
+from image_sync.config.schema import Config, EmbeddedEntry, ImageEntry, RegistryEntry
+from image_sync.config.settings import LeaseEntry, ServerEntry, Settings
 
 _TABLES: tuple[tuple[str, type[Struct]], ...] = (
     ("", Config),
     ("images[].", ImageEntry),
     ("settings.", Settings),
+    ("settings.server.", ServerEntry),
+    ("settings.lease.", LeaseEntry),
     ("registries.HOST.", RegistryEntry),
     ("cache_registry.", EmbeddedEntry),
 )

@@ -12,10 +12,14 @@ import msgspec
 
 from image_sync.config.cache import CacheRegistry, read_cache
 from image_sync.config.findings import Findings, in_order
+from image_sync.config.listen import parse_listen
 from image_sync.config.loaded import Loaded
 from image_sync.config.registries import check_proxy, read_registries, share_of, tls_of
-from image_sync.config.schema import LEDGER_IN_REGISTRY, LEDGER_NOWHERE, ImageEntry, Settings
+from image_sync.config.schema import ImageEntry
+from image_sync.config.settings import Settings
 from image_sync.config.targets import LEDGER_PATH, Wanted, derived_path, parse_wanted
+from image_sync.config.timing import Timing, read_timing
+from image_sync.config.values import LEDGER_IN_REGISTRY, LEDGER_NOWHERE
 from image_sync.config.wording import has_user_info, quoted
 from image_sync.errors import ConfigError, Problem, Side
 from image_sync.model import Endpoint, HostPolicy, ImageSpec
@@ -23,6 +27,8 @@ from image_sync.oci import Platform, PlatformChoice, PlatformList, Reference, Re
 from image_sync.oci.platform import parse_choice
 from image_sync.oci.previous import MAX_TAG, kept_for, previous_tag
 from image_sync.oci.reference import MAX_NAME, parse_path
+
+_LISTEN = "settings.server.listen"
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +39,9 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
         hosts: What was said of registries, by canonical host; Docker Hub is always in it.
         cache: Where everything is kept.
         settings: The settings, with file names made absolute.
+        timing: When passes begin.
+        listen: Address and port where probes and metrics are served; None for nowhere.
+        listen_is_named: That was set by somebody and is not the default.
         tool_is_named: `preferred_tool` was set by somebody and is not the default.
         warnings: What is worth saying once, each in one line.
     """
@@ -41,6 +50,9 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Mapping[str, HostPolicy]
     cache: CacheRegistry
     settings: Settings
+    timing: Timing
+    listen: tuple[str, int] | None = None
+    listen_is_named: bool = False
     tool_is_named: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -62,6 +74,9 @@ def resolve(loaded: Loaded, *, shards: int = 1) -> Resolved:
         hosts={host: registry.policy for host, registry in resolver.registries.items()},
         cache=resolver.cache,
         settings=resolver.settings,
+        timing=resolver.timing,
+        listen=resolver.listen,
+        listen_is_named=_LISTEN in loaded.origins,
         tool_is_named="settings.preferred_tool" in loaded.origins,
         warnings=warnings,
     )
@@ -87,6 +102,8 @@ class _Resolver:
         self._findings = findings
         self.registries = read_registries(loaded.config, shards, findings)
         self.settings = self._settings(loaded.config.settings, shards)
+        self.timing = read_timing(loaded.config.settings, findings)
+        self.listen = findings.parsed(_LISTEN, self.settings.server.listen, parse_listen)
         self.cache = read_cache(loaded.config, self.registries, findings)
         self._default = self._platforms("settings.default_platform", self.settings.default_platform)
         self._taken: dict[Reference, str] = {}
@@ -139,6 +156,7 @@ class _Resolver:
                     target_tag=wanted.target_tag,
                     platforms=platforms,
                     referrers=self.settings.referrers if referrers is None else referrers,
+                    interval=float(image.interval_secs) if image.interval_secs else None,
                 )
 
     def _tags(self, path: str, image: ImageEntry) -> list[tuple[str, str, Wanted]]:

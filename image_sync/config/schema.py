@@ -1,54 +1,18 @@
 """The configuration as an operator writes it: every key, its type, default and meaning.
 
 The JSON Schema, the reference in the README and the messages of `config/convert.py` are all made
-from these structs, so a key is described here and nowhere else. A default that is not `None` is
-the value in force; `None` means that nothing was said.
+from these structs and those of `config/settings.py`, so a key is described there and nowhere else.
+A default that is not `None` is the value in force; `None` means that nothing was said.
 
 Not here: what the values mean together (`config/resolve.py`).
 """
 
-from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from image_sync.model import DockerManifests
-from image_sync.oci.previous import MOST as MOST_PREVIOUS
-
-_MAX_INT = 2**31 - 1
-"""Bound of whole numbers: what fits every timer and semaphore below; 68 years in seconds."""
-_MAX_RATE = 100_000.0
-"""Requests per second; ten times what one process can send (measured: aiohttp, 9,940)."""
-
-
-class Tool(StrEnum):
-    """The engines that an operator can prefer."""
-
-    CRANE = "crane"
-    SKOPEO = "skopeo"
-    BUILTIN = "builtin"
-
-
-class PathStyle(StrEnum):
-    """How the repository in the cache follows from the source."""
-
-    STRIP = "strip"
-    PREFIXED = "prefixed"
-
-
-LEDGER_IN_REGISTRY = "registry"
-LEDGER_NOWHERE = "none"
-EMBEDDED = "embedded"
-"""The value of `cache_registry` that asks for a registry of our own."""
-
-Count = Annotated[int, Meta(ge=1, le=_MAX_INT)]
-Amount = Annotated[int, Meta(ge=0, le=_MAX_INT)]
-Seconds = Annotated[int, Meta(ge=1, le=_MAX_INT)]
-Bytes = Annotated[int, Meta(ge=1, le=2**40)]
-"""Bytes per second; a terabyte is far beyond any network."""
-Rate = Annotated[float, Meta(gt=0, le=_MAX_RATE)]
-Text = Annotated[str, Meta(min_length=1)]
-Platforms = Text | tuple[Text, ...]
+from image_sync.config.settings import Settings
+from image_sync.config.values import Amount, Bytes, Count, Platforms, Rate, Seconds, Text
 
 
 class ImageEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,6 +46,13 @@ class ImageEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             description="`os/arch[/variant]`; a list of them; or "
             "`all`. `settings.default_platform` if unset."
+        ),
+    ] = None
+    interval_secs: Annotated[
+        Seconds | None,
+        Meta(
+            description="Seconds between two checks of it, in place of `settings.interval_secs` "
+            "or `settings.schedule`."
         ),
     ] = None
     source_tls_verify: Annotated[
@@ -163,113 +134,6 @@ class EmbeddedEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Text | None, Meta(description="Folder of its images; one of its own if unset.")
     ] = None
     listen: Annotated[Text, Meta(description="`HOST:PORT` to listen on.")] = "127.0.0.1:5050"
-
-
-class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What holds for all images."""
-
-    concurrency: Annotated[Count, Meta(description="Images copied at once.")] = 2
-    check_concurrency: Annotated[Count, Meta(description="Images checked at once.")] = 64
-    pull_timeout_secs: Annotated[
-        Seconds, Meta(description="Deadline of one attempt to copy an image, in seconds.")
-    ] = 300
-    pass_timeout_secs: Annotated[
-        Seconds | None,
-        Meta(
-            description="Deadline of a whole pass, in seconds; what is left is reported `failed`. "
-            "No limit if unset."
-        ),
-    ] = None
-    skip_on_error: Annotated[
-        bool,
-        Meta(
-            description="Failed images do not fail the exit code; they are reported `failed` all "
-            "the same."
-        ),
-    ] = False
-    default_platform: Annotated[
-        Platforms, Meta(description="Platform of images that name none.")
-    ] = "linux/amd64"
-    cache_insecure: Annotated[
-        bool,
-        Meta(
-            description="The cache may show any certificate, or speak plain HTTP if it speaks no "
-            "TLS; `false`: only verified TLS."
-        ),
-    ] = True
-    source_tls_verify: Annotated[
-        bool,
-        Meta(description="Sources must show a certificate that verifies; `false`: as above."),
-    ] = True
-    preferred_tool: Annotated[
-        Tool,
-        Meta(
-            description="The engine tried first: `crane`, `skopeo` or `builtin`. What it cannot "
-            "do goes to the other tool, then to `builtin`."
-        ),
-    ] = Tool.CRANE
-    on_docker_manifest: Annotated[
-        DockerManifests,
-        Meta(
-            description="`keep`: manifests of Docker's types are copied as they are; `convert`: "
-            "they become the OCI's, by their media types only; `auto`: kept, and converted "
-            "for a cache that refused them."
-        ),
-    ] = DockerManifests.AUTO
-    referrers: Annotated[
-        bool,
-        Meta(
-            description="Copy signatures, attestations and SBOMs that refer to an image, too, also "
-            "such as come later."
-        ),
-    ] = False
-    keep_previous: Annotated[
-        Annotated[int, Meta(ge=0, le=MOST_PREVIOUS)] | None,
-        Meta(
-            description="How many earlier images are kept under `TAG.previous-1` and so on when a "
-            "tag moves; tags beyond are removed. None are kept and none removed if unset."
-        ),
-    ] = None
-    bandwidth_limit: Annotated[
-        Bytes | None,
-        Meta(
-            description="Bytes per second of all copies together, divided by the number of shards; "
-            "kept by the builtin engine. No limit if unset."
-        ),
-    ] = None
-    proxy: Annotated[
-        Text | None,
-        Meta(
-            description="Proxy for source registries, `http://host:port`; the cache is asked "
-            "directly unless `registries.<host>.proxy` says otherwise."
-        ),
-    ] = None
-    auth_files: Annotated[
-        tuple[Text, ...],
-        Meta(
-            description="Docker config files with credentials, asked before `$DOCKER_CONFIG`, "
-            "`$REGISTRY_AUTH_FILE` and `~/.docker/config.json`; names are relative to the "
-            "configuration file."
-        ),
-    ] = ()
-    path_style: Annotated[
-        PathStyle,
-        Meta(
-            description="`strip`: the repository in the cache is the source without a leading "
-            "`docker.io/`, `registry-1.docker.io/` or `ghcr.io/`; `prefixed`: the registry's host "
-            "always comes first, and Docker Hub's official images are below `library/`. A port's "
-            "colon becomes `_`."
-        ),
-    ] = PathStyle.STRIP
-    ledger: Annotated[
-        Annotated[str, Meta(pattern=r"^(registry|none|.*/.*)$")],
-        Meta(
-            description="Where digests are remembered so that unchanged images cost no pull: "
-            "`registry` (in the cache, as `image-sync/ledger`), `none`, or a file, such as "
-            "`/var/lib/image-sync/ledger.json`.",
-            extra={"expected": "registry, none, or a file name that contains a /"},
-        ),
-    ] = LEDGER_IN_REGISTRY
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ Not here: whether two images are kept in the same place (`config/resolve.py`).
 
 from typing import NamedTuple
 
-from image_sync.config.schema import PathStyle
+from image_sync.config.values import PathStyle
 from image_sync.oci import Digest, Repository
 from image_sync.oci.reference import DOCKER_HUB, DOCKER_HUB_API, parse_path, parse_tag
 

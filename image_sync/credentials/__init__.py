@@ -5,6 +5,7 @@ in `registry/auth.py`. Nothing here writes a file, and no secret gets into a tex
 """
 
 from image_sync.credentials.credential import Credential
-from image_sync.credentials.store import CredentialStore, FileProblem
+from image_sync.credentials.files import paths_of
+from image_sync.credentials.store import CredentialStore, FileProblem, Found
 
-__all__ = ["Credential", "CredentialStore", "FileProblem"]
+__all__ = ["Credential", "CredentialStore", "FileProblem", "Found", "paths_of"]

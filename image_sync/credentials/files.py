@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,11 @@ def default_places(environ: Mapping[str, str]) -> tuple[Place, ...]:
     if home := environ.get("HOME"):
         places += [Place(Path(home) / ".docker" / "config.json")]
     return tuple(places)
+
+
+def paths_of(files: Iterable[str], environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Every file that may hold credentials: some that are configured, then the default ones."""
+    return (*map(Path, files), *(place.path for place in default_places(environ)))
 
 
 def _in_folder(folder: Path) -> Path:

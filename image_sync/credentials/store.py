@@ -38,6 +38,17 @@ class FileProblem(NamedTuple):
     configured: bool
 
 
+class Found(NamedTuple):
+    """A credential, and where it stands.
+
+    Attributes:
+        where: The file, and the helper program where one answered.
+    """
+
+    credential: Credential
+    where: str
+
+
 class _Candidate(NamedTuple):
     """One way to a credential."""
 
@@ -91,24 +102,28 @@ class CredentialStore:
             host: Canonical host of the registry.
             path: Of the repository.
         """
+        return _credential(await self.look_up(host, path))
+
+    async def look_up(self, host: str, path: str) -> Found | None:
+        """The same, with the file that it stands in."""
         return await self._search(host, path, again=False)
 
     async def refresh(self, host: str, path: str) -> Credential | None:
         """The same after the registry refused it: files are read and helpers asked again."""
-        return await self._search(host, path, again=True)
+        return _credential(await self._search(host, path, again=True))
 
     def problems(self) -> tuple[FileProblem, ...]:
         """What is wrong with the files as they are now."""
         return tuple(self._problems())
 
-    async def _search(self, host: str, path: str, *, again: bool) -> Credential | None:
+    async def _search(self, host: str, path: str, *, again: bool) -> Found | None:
         for candidate in self._candidates(host, path, again=again):
             credential = candidate.credential
             if candidate.helper:
                 credential = await self._ask(candidate, again=again)
             if credential is not None:
                 self._tell_found(host, candidate.where)
-                return credential
+                return Found(credential, candidate.where)
         return None
 
     def _candidates(self, host: str, path: str, *, again: bool) -> Iterator[_Candidate]:
@@ -164,6 +179,10 @@ class CredentialStore:
         if (where, problem) not in self._told:
             self._told.add((where, problem))
             self._emit(Warned(subject="credentials", message=f"{printable(where)}: {problem}"))
+
+
+def _credential(found: Found | None) -> Credential | None:
+    return found.credential if found else None
 
 
 def _matches(file: Path, config: DockerConfig, host: str, path: str) -> Iterator[_Candidate]:

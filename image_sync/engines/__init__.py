@@ -8,8 +8,11 @@ from image_sync.engines.access import Access
 from image_sync.engines.base import Copied, CopyRequest, Credentials, Engine, Refusal, Turn
 from image_sync.engines.builtin import Builtin
 from image_sync.engines.crane import Crane
+from image_sync.engines.inventory import look_around
 from image_sync.engines.select import Candidate, PassedOver, Selection, leads_on
 from image_sync.engines.skopeo import Skopeo
+from image_sync.engines.tool import Sight
+from image_sync.engines.versions import spell
 
 __all__ = [
     "Access",
@@ -23,7 +26,10 @@ __all__ = [
     "PassedOver",
     "Refusal",
     "Selection",
+    "Sight",
     "Skopeo",
     "Turn",
     "leads_on",
+    "look_around",
+    "spell",
 ]

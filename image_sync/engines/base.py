@@ -75,8 +75,8 @@ class Refusal(NamedTuple):
 class Turn(Protocol):
     """A copy's place among the others of a pass."""
 
-    def progress(self, moved: int) -> None:
-        """Tell how many bytes were moved so far; about once a second."""
+    def progress(self, moved: int, size: int | None = None) -> None:
+        """Tell how many bytes were moved so far, and of how many at most; about once a second."""
 
     def resting(self) -> AbstractAsyncContextManager[None]:
         """Give the place to others meanwhile, and stop the clock: what is waited for moves."""

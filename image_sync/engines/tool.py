@@ -45,6 +45,24 @@ class Profile(NamedTuple):
     rc2_is_missing: bool = False
 
 
+class Sight(NamedTuple):
+    """A tool as it is found on this machine.
+
+    Attributes:
+        name: Of the tool.
+        path: Where it is; None if it is nowhere.
+        version: What it says of itself; None if it names no version, or does not run.
+        refusal: Why it is not used; None if it may be.
+        install: How to get it.
+    """
+
+    name: str
+    path: Path | None
+    version: Version | None
+    refusal: Refusal | None
+    install: str
+
+
 class Command(NamedTuple):
     """One run of a tool.
 
@@ -93,6 +111,18 @@ class Tool:
         if isinstance(version, str):
             return Refusal(f"{path} does not run: {version}", ErrorKind.TOOL)
         return self._judge(path, version)
+
+    async def look(self) -> Sight:
+        """What is there of it, and whether it is used."""
+        path = self._find()
+        version = await self._version(path) if path else None
+        return Sight(
+            self.name,
+            path,
+            None if isinstance(version, str) else version,
+            await self.refusal(),
+            self._profile.install,
+        )
 
     def _judge(self, path: Path, version: Version | None) -> Refusal | None:
         safe, broken = self._profile.rule

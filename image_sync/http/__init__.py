@@ -8,10 +8,13 @@ only what sends requests does.
 import image_sync.http.lean  # noqa: F401 - before httpx is first imported
 
 # isort: split
+from image_sync.http.api import Answer, ApiClient
 from image_sync.http.client import Http
 from image_sync.http.clock import Clock
 from image_sync.http.deadlines import Deadlines
+from image_sync.http.memory import Memory
 from image_sync.http.message import MAX_ASIDE, Request, Response
+from image_sync.http.pauses import parse_date
 from image_sync.http.quota import Quota
 from image_sync.http.upload import closing
 from image_sync.http.urls import (
@@ -25,9 +28,12 @@ from image_sync.http.urls import (
 
 __all__ = [
     "MAX_ASIDE",
+    "Answer",
+    "ApiClient",
     "Clock",
     "Deadlines",
     "Http",
+    "Memory",
     "Origin",
     "Quota",
     "RefusedUrl",
@@ -35,6 +41,7 @@ __all__ = [
     "Response",
     "closing",
     "join",
+    "parse_date",
     "parse_origin",
     "redacted_url",
     "registry_origin",

@@ -1,18 +1,18 @@
 """Who may go to a host now: pauses, circuit, slots and rate; and what a 429 does to a host."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+
+import anyio
 
 from image_sync.errors import ErrorKind, RegistryError
 from image_sync.events import Emit, HostPaused
 from image_sync.http.circuit import Circuits
-from image_sync.http.clock import Clock
 from image_sync.http.errors import Asked
 from image_sync.http.limits import Limits
 from image_sync.http.message import Request, Response
 from image_sync.http.pauses import Pauses
 from image_sync.http.quota import is_pull_quota
-from image_sync.model import HostPolicy
 from image_sync.oci.quoting import printable
 from image_sync.oci.wire import parse_errors
 
@@ -26,13 +26,13 @@ class Admission:
 
     def __init__(
         self,
-        policies: Mapping[str, HostPolicy],
+        limits: Limits,
+        pauses: Pauses,
         circuits: Circuits,
-        clock: Clock,
         emit: Emit,
     ) -> None:
-        self._limits = Limits(policies, clock)
-        self._pauses = Pauses(clock)
+        self._limits = limits
+        self._pauses = pauses
         self._circuits = circuits
         self._emit = emit
 
@@ -47,7 +47,11 @@ class Admission:
         self._refuse(request, self._circuits.left(request.host))
         kind = self._limits.streams if request.is_stream else self._limits.slots
         slots = kind(request.host, request.side)
-        await slots.acquire()
+        holder = object()
+        try:
+            slots.acquire_on_behalf_of_nowait(holder)
+        except anyio.WouldBlock:
+            await slots.acquire_on_behalf_of(holder)
         try:
             rate = self._limits.rate(request.host)
             if rate:
@@ -56,7 +60,7 @@ class Admission:
             self._refuse(request, self._circuits.enter(request.host))
             yield
         finally:
-            slots.release()
+            slots.release_on_behalf_of(holder)
 
     def paused(self, host: str, *, pulls: bool) -> float:
         """Seconds that a host is paused for."""

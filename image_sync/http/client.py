@@ -18,14 +18,14 @@ from aiohttp.abc import AbstractResolver
 from image_sync.errors import ErrorKind, RegistryError
 from image_sync.events import Emit
 from image_sync.http.admission import Admission
-from image_sync.http.circuit import Circuits
-from image_sync.http.clock import Clock, SystemClock
+from image_sync.http.clock import Clock
 from image_sync.http.deadlines import DEFAULTS, Deadlines
 from image_sync.http.errors import Asked, is_not_tls
 from image_sync.http.exchange import Exchanges
+from image_sync.http.memory import Memory
 from image_sync.http.message import MAX_ASIDE, Request, Response
 from image_sync.http.pools import Pools
-from image_sync.http.quota import Quota, Quotas
+from image_sync.http.quota import Quota
 from image_sync.http.redirects import MAX_HOPS, STATUSES, Hop, follow
 from image_sync.http.routes import Routes
 from image_sync.http.security import Securities
@@ -36,7 +36,7 @@ from image_sync.oci.quoting import printable
 
 _LIMITED = HTTPStatus.TOO_MANY_REQUESTS  # looked up once: Python 3.11's enums are slow at it
 _READING = frozenset({"GET", "HEAD"})
-_FIELDS = {
+FIELDS = {
     "Accept-Encoding": "identity",
     "User-Agent": f"image-sync/{metadata.version('image-sync')}",
 }
@@ -54,6 +54,7 @@ class Http:
         source_proxy: str | None = None,
         deadlines: Deadlines = DEFAULTS,
         clock: Clock | None = None,
+        memory: Memory | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
         """Nothing happens before the first request.
@@ -63,15 +64,18 @@ class Http:
             emit: Takes the events.
             source_proxy: URL of the proxy for requests on the source side.
             deadlines: Seconds that the outside world may take.
-            clock: Where time comes from; the machine's by default.
+            clock: Where time comes from; the machine's by default, or the memory's.
+            memory: What is known of hosts already.
             resolver: Where addresses come from; the system's by default.
         """
-        clock = clock or SystemClock()
+        memory = memory or Memory(emit, clock)
+        memory.adopt(policies)
+        clock = memory.clock
         self._clock = clock
         self._deadlines = deadlines
-        circuits = Circuits(clock)
-        self._admission = Admission(policies, circuits, clock, emit)
-        self._quotas = Quotas(emit)
+        circuits = memory.circuits
+        self._admission = Admission(memory.limits, memory.pauses, circuits, emit)
+        self._quotas = memory.quotas
         self._securities = Securities(emit)
         self._pools = Pools(deadlines, resolver)
         self._routes = Routes(
@@ -183,7 +187,7 @@ class Http:
 
     def _first(self, request: Request) -> Hop:
         try:
-            return self._routes.first(request, {**request.headers, **_FIELDS})
+            return self._routes.first(request, {**request.headers, **FIELDS})
         except RefusedUrl as error:
             raise _refused(Asked(request.side, request.method, request.target), error) from None
 

@@ -19,6 +19,7 @@ CONCURRENCY = 32
 """Requests in flight per host where nothing is configured: measured, more gain nothing at 40 ms
 round trip on two cores."""
 _BURST = 1.0  # seconds of unused rate that may be spent at once
+_NOTHING_SAID = HostPolicy()
 
 
 class Limits:
@@ -27,15 +28,28 @@ class Limits:
     def __init__(self, policies: Mapping[str, HostPolicy], clock: Clock) -> None:
         self._policies = policies
         self._clock = clock
-        self._slots: dict[tuple[str, Side], anyio.Semaphore] = {}
-        self._streams: dict[tuple[str, Side], anyio.Semaphore] = {}
+        self._slots: dict[tuple[str, Side], anyio.CapacityLimiter] = {}
+        self._streams: dict[tuple[str, Side], anyio.CapacityLimiter] = {}
         self._rates: dict[str, Rate | None] = {}
 
-    def slots(self, host: str, side: Side) -> anyio.Semaphore:
+    def adopt(self, policies: Mapping[str, HostPolicy]) -> None:
+        """Keep to other policies from now on; slots that are held stay so."""
+        before, self._policies = self._policies, policies
+        for known in (self._slots, self._streams):
+            for (host, _), slots in known.items():
+                slots.total_tokens = self._count(host)
+        for host, rate in list(self._rates.items()):
+            per_second = self._policy(host).requests_per_second
+            if rate and per_second:
+                rate.per_second = per_second  # also for those that wait for their turn in it
+            elif per_second != before.get(host, _NOTHING_SAID).requests_per_second:
+                del self._rates[host]
+
+    def slots(self, host: str, side: Side) -> anyio.CapacityLimiter:
         """What a request acquires before it goes and releases when its answer is closed."""
         return self._of(host, side, self._slots)
 
-    def streams(self, host: str, side: Side) -> anyio.Semaphore:
+    def streams(self, host: str, side: Side) -> anyio.CapacityLimiter:
         """The same for a request whose content comes from somewhere else while it is sent."""
         return self._of(host, side, self._streams)
 
@@ -51,13 +65,15 @@ class Limits:
         return Rate(per_second, burst, self._clock.monotonic, self._clock.sleep)
 
     def _of(
-        self, host: str, side: Side, known: dict[tuple[str, Side], anyio.Semaphore]
-    ) -> anyio.Semaphore:
+        self, host: str, side: Side, known: dict[tuple[str, Side], anyio.CapacityLimiter]
+    ) -> anyio.CapacityLimiter:
         slots = known.get((host, side))
         if slots is None:
-            count = self._policy(host).concurrency or CONCURRENCY
-            slots = known[host, side] = anyio.Semaphore(count, max_value=count, fast_acquire=True)
+            slots = known[host, side] = anyio.CapacityLimiter(self._count(host))
         return slots
 
+    def _count(self, host: str) -> int:
+        return self._policy(host).concurrency or CONCURRENCY
+
     def _policy(self, host: str) -> HostPolicy:
-        return self._policies.get(host) or HostPolicy()
+        return self._policies.get(host, _NOTHING_SAID)

@@ -33,10 +33,10 @@ def parse_retry_after(value: str | None, date: str | None, now: float) -> float 
     digits = _SECONDS.fullmatch(value)
     if digits:
         return _bounded(float(digits[1]))
-    until = _timestamp(value)
+    until = parse_date(value)
     if until is None:
         return None
-    sent = _timestamp(date or "")
+    sent = parse_date(date or "")
     return _bounded(until - (now if sent is None else sent))
 
 
@@ -44,7 +44,8 @@ def _bounded(seconds: float) -> float:
     return min(LONGEST, max(SHORTEST, seconds))
 
 
-def _timestamp(text: str) -> float | None:
+def parse_date(text: str) -> float | None:
+    """Seconds since 1970 of an HTTP date (RFC 9110, section 5.6.7), None if it is none."""
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):

@@ -87,6 +87,20 @@ class Contexts:
         return _Entry(context, stamp, now)
 
 
+def believing(ca_file: str) -> ssl.SSLContext:
+    """A context that believes one CA, and not the system's roots.
+
+    Raises:
+        TrustError: The file cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        raise TrustError(_reason("the CA file", ca_file, error)) from error
+    context.set_alpn_protocols(list(_PROTOCOLS))
+    return context
+
+
 def _stamp(path: str | None) -> tuple[int, int, int] | None:
     if path is None:
         return None

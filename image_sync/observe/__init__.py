@@ -1,8 +1,21 @@
 """Watching: subscribers of events, which decide nothing.
 
-The log is here; metrics and progress would be other subscribers of the same events.
+The log writes down what happens; the board knows how things stand, for all who show it: the text of
+SIGQUIT and the live display here, the server above. `progress.py` is imported by itself, where
+there is a terminal, because it needs rich.
 """
 
-from image_sync.observe.log import EventLog, configure
+from image_sync.observe.board import Board
+from image_sync.observe.log import EventLog, configure, redirect
+from image_sync.observe.quantities import human_bytes, human_seconds
+from image_sync.observe.status import status_text
 
-__all__ = ["EventLog", "configure"]
+__all__ = [
+    "Board",
+    "EventLog",
+    "configure",
+    "human_bytes",
+    "human_seconds",
+    "redirect",
+    "status_text",
+]

@@ -10,6 +10,7 @@ from image_sync.registry.blobs import Download, open_blob
 from image_sync.registry.client import ManifestHead, RegistryClient
 from image_sync.registry.credentials import Credentials
 from image_sync.registry.errors import upload_broken, upload_lost
+from image_sync.registry.greeting import Greeting, greet
 from image_sync.registry.sessions import UploadSession
 from image_sync.registry.tags import list_tags
 from image_sync.registry.tree import Tree, read_tree
@@ -19,11 +20,13 @@ __all__ = [
     "Authenticator",
     "Credentials",
     "Download",
+    "Greeting",
     "ManifestHead",
     "Mounted",
     "RegistryClient",
     "Tree",
     "UploadSession",
+    "greet",
     "list_tags",
     "open_blob",
     "open_upload",

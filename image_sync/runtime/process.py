@@ -143,6 +143,11 @@ def kill_all() -> None:
         _kill(group, signal.SIGKILL)
 
 
+def is_ours(pid: int) -> bool:
+    """True of a child that was started here and is waited for."""
+    return pid in _live
+
+
 def find_program(name: str, environ: Mapping[str, str]) -> Path | None:
     """A program on PATH, None if there is none.
 
@@ -192,6 +197,11 @@ def _check(program: Path) -> None:
     """Behind `setpriv` a program that is not there would be an exit code, not an error."""
     if not (program.is_absolute() and program.is_file() and os.access(program, os.X_OK)):
         raise FileNotFoundError(f"{program} is not the path of a program")
+
+
+def dies_with_us() -> bool:
+    """True if a child of ours is ended by the kernel when we are killed."""
+    return bool(_dies_with_parent())
 
 
 @lru_cache(maxsize=1)

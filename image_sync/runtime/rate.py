@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+_MOMENT = 1e-6
+"""Seconds that are not waited for: timers are no more exact."""
+
 
 class Rate:
     """A token bucket whose waiters queue: one that is cancelled takes nothing along.
@@ -35,7 +38,7 @@ class Rate:
     async def take(self, count: int = 1) -> None:
         """Return when that much more may pass: as soon as what passed before is through."""
         async with self._turn:
-            while (wait := self._free - self._now()) > 0:
+            while (wait := self._free - self._now()) > _MOMENT:
                 await self._sleep(wait)
             begins = max(self._free, self._now() - self._burst)
             self._free = begins + count / self.per_second

@@ -38,6 +38,16 @@ class Lane(Generic[Key]):
         self._changed = anyio.Event()
         self._closed = False
 
+    @property
+    def free(self) -> int:
+        """Places that nobody holds now."""
+        return self._places.free
+
+    @property
+    def busy(self) -> int:
+        """How many keys are worked on now, also while they rest."""
+        return self._places.taken
+
     def put(self, key: Key, group: str, delay: float = 0.0) -> None:
         """Have a key worked on, after `delay` seconds."""
         self._queue.put(key, group, self._clock() + delay)

@@ -30,9 +30,19 @@ class Places:
         self._returning: deque[tuple[str, anyio.Event]] = deque()
 
     @property
+    def free(self) -> int:
+        """How many nobody holds."""
+        return self._width - self._held.total()
+
+    @property
     def is_full(self) -> bool:
         """True if no place is free."""
-        return self._held.total() >= self._width
+        return self.free <= 0
+
+    @property
+    def taken(self) -> int:
+        """How many are held, or were given away to come back to."""
+        return self._held.total() + self._resting
 
     @property
     def are_missed(self) -> bool:

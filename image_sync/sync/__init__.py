@@ -1,8 +1,8 @@
 """From specs to results: what is asked, decided, copied, committed and remembered in a pass.
 
 `plan.py` decides and is pure; `check.py`, `copy.py` and `commit.py` are the thin I/O around it;
-`runner.py` owns the pass. Nothing here sends a request by itself, or knows a tool's arguments or
-the configuration.
+`runner.py` has images worked on, and `passing.py` makes a pass of them. Nothing here sends a
+request by itself, or knows a tool's arguments or the configuration.
 """
 
 from image_sync.sync.bring import Bringer
@@ -15,10 +15,12 @@ from image_sync.sync.inspection import DamagedParts, Inspection
 from image_sync.sync.ledger import Ledger
 from image_sync.sync.ledger_stores import FileStore, RegistryStore
 from image_sync.sync.making import Maker
+from image_sync.sync.passing import Pass
 from image_sync.sync.referrers import Referrers
+from image_sync.sync.results import interrupted, out_of_time
 from image_sync.sync.roles import Limits
 from image_sync.sync.rounds import Rounds
-from image_sync.sync.runner import Pass
+from image_sync.sync.runner import Runner
 from image_sync.sync.unchanged import Examines, Unchanged
 
 __all__ = [
@@ -39,6 +41,9 @@ __all__ = [
     "RegistryStore",
     "Reserves",
     "Rounds",
+    "Runner",
     "Scheduled",
     "Unchanged",
+    "interrupted",
+    "out_of_time",
 ]

@@ -275,9 +275,9 @@ class EngineTurn:
         self._emit = emit
         self.resting = attempt.resting
 
-    def progress(self, moved: int) -> None:
+    def progress(self, moved: int, size: int | None = None) -> None:
         """Tell how far the copy is."""
-        self._emit(CopyProgress(self._spec, self._engine, moved))
+        self._emit(CopyProgress(self._spec, self._engine, moved, size))
 
 
 def _leads_on(error: EngineError | CopyError, following: Engine) -> bool:

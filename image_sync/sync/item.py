@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import anyio
+
 from image_sync.errors import ImageSyncError
 from image_sync.model import ImageSpec, SyncResult
 from image_sync.oci import Digest
@@ -26,23 +28,26 @@ class Item:
         referrers: What refers to it at the source and not in the cache.
         waited: Seconds of pauses.
         error: What it failed with last, if it waits for another try.
-        result: What came of it, once that is known.
+        cut_off: The result that it is to have, if it was given up while it was worked on.
+        is_finished: It has its result.
     """
 
     __slots__ = (
         "_began",
         "_clock",
+        "_scope",
         "_spent",
         "attempts",
         "checked",
         "contested",
+        "cut_off",
         "damaged",
         "doubted",
         "error",
         "failures",
+        "is_finished",
         "referrers",
         "refused",
-        "result",
         "spec",
         "waited",
     )
@@ -59,10 +64,17 @@ class Item:
         self.referrers: tuple[Referrer, ...] = ()
         self.waited = 0.0
         self.error: ImageSyncError | None = None
-        self.result: SyncResult | None = None
+        self.cut_off: CutOff | None = None
+        self.is_finished = False
+        self._scope: anyio.CancelScope | None = None  # of the work at hand
         self._clock = clock
         self._began: float | None = None  # when the work at hand began
         self._spent = 0.0  # seconds of work before that
+
+    @property
+    def is_worked_on(self) -> bool:
+        """True while something is done about it; it waits otherwise."""
+        return self._scope is not None
 
     @property
     def tries(self) -> int:
@@ -89,14 +101,21 @@ class Item:
             return True
         return False
 
+    def cancel(self, cut_off: "CutOff") -> None:
+        """End the work at hand; it is to have that result then."""
+        self.cut_off = cut_off
+        if self._scope:
+            self._scope.cancel()
+
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Count the time of a block as work on it."""
+        """Count the time of a block as work on it; it ends early if the work is cancelled."""
         self._began = self._clock()
         try:
-            yield
+            with anyio.CancelScope() as self._scope:
+                yield
         finally:
-            self._spent, self._began = self.duration, None
+            self._spent, self._began, self._scope = self.duration, None, None
 
     @contextmanager
     def idle(self) -> Iterator[None]:
@@ -122,3 +141,7 @@ class ItemAttempt:
         with self._item.idle():
             async with self._place.resting():
                 yield
+
+
+CutOff = Callable[[Item], SyncResult]
+"""The result of an image that is given up."""

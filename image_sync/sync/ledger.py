@@ -95,6 +95,7 @@ class Ledger:
         self._others: Pairs = {}
         self._own: Pairs = {}
         self._changed = False
+        self._unread = False  # it could not be read, and may not be written over
         self._writable = store is not None
         self._warned = False
         self._loaded = anyio.Event()
@@ -131,40 +132,51 @@ class Ledger:
     async def save(self, seconds: float = _SAVE_SECONDS) -> None:
         """Write our own document if it changed; a ledger that cannot be written is no failure.
 
+        One that could not be read before is read first. What cannot be written waits for the next
+        time.
+
         Args:
             seconds: How long it may take.
         """
-        oldest = self._today() - _FORGET_DAYS
-        kept = [pair for pair in self._own.values() if pair.day >= oldest]
-        changed = self._changed or len(kept) < len(self._own)
+        changed = self._changed or len(self._recent()) < len(self._own)
         if self._store is None or not self._writable or not changed:
             return
-        kept = sorted(kept, key=lambda pair: (-pair.day, pair.key))[:MAX_PAIRS]
-        document = _Document(VERSION, sorted(kept, key=lambda pair: pair.key))
-        await self._write(self._store, msgspec.json.encode(document), seconds)
-        self._own, self._changed = {pair.key: pair for pair in kept}, False
-
-    async def _write(self, store: LedgerStore, document: bytes, seconds: float) -> None:
         failure = f"it took longer than {seconds:g} s"
         with anyio.move_on_after(seconds):
-            try:
-                await store.write(document)
-            except Exception as error:  # noqa: BLE001 - no pass may end for want of a ledger
-                failure = _told(error)
-            else:
-                return
-        self._writable = False
-        self._warn(f"the ledger cannot be written: {failure}")
+            failure = await self._replace(self._store)
+        if failure:
+            self._warn(f"the ledger cannot be written: {failure}")
+
+    async def _replace(self, store: LedgerStore) -> str:
+        """Write our document; why that was not possible, if there is something to say."""
+        if self._unread:
+            await self._read(store)
+        if self._unread or not self._writable:
+            return ""
+        kept = sorted(self._recent(), key=lambda pair: (-pair.day, pair.key))[:MAX_PAIRS]
+        document = _Document(VERSION, sorted(kept, key=lambda pair: pair.key))
+        try:
+            await store.write(msgspec.json.encode(document))
+        except Exception as error:  # noqa: BLE001 - no pass may end for want of a ledger
+            return _told(error)
+        self._own, self._changed, self._warned = {pair.key: pair for pair in kept}, False, False
+        return ""
+
+    def _recent(self) -> list[Pair]:
+        """Our own pairs without those that nobody used for long."""
+        oldest = self._today() - _FORGET_DAYS
+        return [pair for pair in self._own.values() if pair.day >= oldest]
 
     async def _read(self, store: LedgerStore) -> None:
+        self._unread = True
         try:
             names = await store.names()
             for name in names:
                 if len(self._own) + len(self._others) >= MAX_PAIRS:
                     break
                 await self._read_one(store, name)
+            self._unread = False
         except Exception as error:  # noqa: BLE001 - no pass may end for want of a ledger
-            self._writable = False
             self._warn(f"the ledger cannot be read: {_told(error)}")
 
     async def _read_one(self, store: LedgerStore, name: str) -> None:

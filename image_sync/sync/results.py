@@ -20,6 +20,19 @@ def deferred(item: Item) -> SyncResult:
     return SyncResult(**_known(item), action=Action.SKIPPED, reason=Reason.DEFERRED)
 
 
+def paused(item: Item, error: ImageSyncError, seconds: float) -> SyncResult:
+    """A host is to be left alone for so long that nobody waits for it."""
+    return SyncResult(
+        **_known(item),
+        action=Action.SKIPPED,
+        reason=Reason.PAUSED,
+        error=f"{error} ({error.hint})",
+        error_kind=error.kind,
+        error_side=side_of(error),
+        again_in=seconds,
+    )
+
+
 def planned(item: Item, reason: Reason, cost: int | None) -> SyncResult:
     """A dry run ends where the copy would begin; `cost` is in bytes, None if it is not known."""
     return SyncResult(**_known(item), action=Action.SKIPPED, reason=reason, cost_bytes=cost)

@@ -68,6 +68,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         concurrency: Images copied at once.
         check_concurrency: Images checked at once.
         timeout: Seconds for the whole pass, None for no bound.
+        lasting: Nobody waits for the last image: one whose host is paused may come back later.
         dry_run: Decide, and copy nothing.
         cost: Find out what a copy would move, where none is made.
     """
@@ -75,5 +76,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
     check_concurrency: int
     timeout: float | None = None
+    lasting: bool = False
     dry_run: bool = False
     cost: bool = False

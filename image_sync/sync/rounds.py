@@ -30,6 +30,9 @@ class Rounds:
         interval: Seconds.
         clock: Seconds that never jump.
         start: Where in the interval the first image's moment lies, from 0 to 1.
+
+    Attributes:
+        interval: Seconds.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Rounds:
         clock: Callable[[], float] = anyio.current_time,
         start: float | None = None,
     ) -> None:
-        self._interval = interval
+        self.interval = interval
         self._clock = clock
         self._phase = random.random() if start is None else start  # noqa: S311 - no secret
         self._turns: dict[Reference, _Turn] = {}
@@ -54,7 +57,7 @@ class Rounds:
         if turn is None:
             self._forget(now)
             self._phase = (self._phase + _GOLDEN) % 1
-            self._turns[reference] = _Turn(now + self._phase * self._interval, now)
+            self._turns[reference] = _Turn(now + self._phase * self.interval, now)
             return False
         turn.asked = now
         return turn.due <= now
@@ -64,11 +67,11 @@ class Rounds:
         turn = self._turns.get(reference)
         late = self._clock() - turn.due if turn else -1.0
         if turn and late >= 0:
-            turn.due += self._interval * (1 + late // self._interval)
+            turn.due += self.interval * (1 + late // self.interval)
 
     def _forget(self, now: float) -> None:
         """Drop what nobody asked about for long; looked for rarely, as it takes a look at all."""
-        longest = _FORGOTTEN_AFTER * self._interval
+        longest = _FORGOTTEN_AFTER * self.interval
         if now - self._swept >= longest:
             self._swept = now
             kept = {key: turn for key, turn in self._turns.items() if now - turn.asked < longest}

@@ -1,20 +1,20 @@
-"""One pass: every image checked, what changed copied, each with a result of its own.
+"""Images on their way: checked, copied where something changed, each with one result.
 
 Two lanes run side by side. Checks are many and cheap; copies are few, and one source host never
 holds all their places while others have work. Nothing that waits (for a pause, or between attempts)
-holds a place: it stands in its lane with a later due time. A pass is a window over the lanes: it
-ends when every image has a result, when its time is over, or when it is stopped.
+holds a place: it stands in its lane with a later due time. Which images are worked on, and when,
+is not decided here: `passing.py` has them all at once, a process that goes on has them as they
+come due.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import anyio
 import msgspec
 
 from image_sync.errors import ErrorKind, ImageSyncError
-from image_sync.events import AttemptFailed, Emit, ImageFinished, Warned
+from image_sync.events import AttemptFailed, Emit, Postponed, Warned
 from image_sync.model import ImageSpec, Reason, SyncResult, Verdict
 from image_sync.oci import Digest
 from image_sync.runtime.retry import Backoff
@@ -23,116 +23,120 @@ from image_sync.sync.bring import Outcome
 from image_sync.sync.checked import Checked
 from image_sync.sync.copy import Deferred
 from image_sync.sync.failure import bug, is_refusal, may_pass, reason_of, reason_of_look
-from image_sync.sync.item import Item, ItemAttempt
+from image_sync.sync.item import CutOff, Item, ItemAttempt
+from image_sync.sync.patience import is_bearable, pause_after
 from image_sync.sync.plan import Copy, Defer, Fail, Keep
-from image_sync.sync.results import (
-    deferred,
-    failed,
-    interrupted,
-    kept,
-    out_of_time,
-    planned,
-    pulled,
-)
+from image_sync.sync.results import deferred, failed, kept, paused, planned, pulled
 from image_sync.sync.roles import Checks, Copies, Limits, Looks
+from image_sync.sync.shares import Shares
 
 MAX_ATTEMPTS = 3
 """Attempts at one image in one pass."""
-PATIENCE = 60.0
-"""Seconds that one image waits in a pass for hosts that are to be left alone."""
-_SLACK = 5.0
-"""Seconds on top, for pauses that requests in flight together lengthen by moments."""
-_SHORTEST_WAIT = 1.0
-"""Seconds that an image waits at least when a host is to be left alone."""
-CHECKS_PER_HOST = 32
-"""Checks of one source host at once: docs/design.md, section Speed."""
 
 
-class Pass:
-    """One pass over some images; made for it and used once.
+class Runner:
+    """Works on images until it is closed and all have a result; used once.
 
     Args:
-        specs: The images.
         checks: Finds out.
         copies: Brings in.
         looks: Looks closer at what is unchanged.
-        limits: How much at once, and for how long.
-        emit: Told of every result.
+        limits: How much at once.
+        emit: Told of what happens on the way.
+        finished: Told of every result.
         backoff: Seconds before the next attempt, by the number of the last.
         clock: Seconds.
     """
 
     def __init__(
         self,
-        specs: Sequence[ImageSpec],
         checks: Checks,
         copies: Copies,
         looks: Looks,
         limits: Limits,
         emit: Emit,
+        finished: Callable[[SyncResult], None],
         *,
         backoff: Callable[[int], float] | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
-        self._items = [Item(spec, clock) for spec in specs]
         self._checks = checks
         self._copies = copies
         self._looks = looks
         self._limits = limits
         self._emit = emit
+        self._finished = finished
         self._backoff = backoff or Backoff().delay
         self._clock = clock
-        self._unfinished = Counter(spec.source.host for spec in specs)
-        self._scope = anyio.CancelScope()
-        self._interrupted = False
+        self._items: dict[Item, None] = {}  # without a result, in their order
+        self._closed = False
+        self._draining: CutOff | None = None
+        self._shares = Shares(limits.check_concurrency, limits.concurrency)
         self._checking: Lane[Item] = Lane(
-            width=limits.check_concurrency, share=self._check_share, work=self._check, clock=clock
+            width=limits.check_concurrency,
+            share=lambda host: self._shares.of_checks(host, self._checking.free),
+            work=self._check,
+            clock=clock,
         )
         self._copying: Lane[Item] = Lane(
-            width=limits.concurrency, share=self._copy_share, work=self._copy, clock=clock
+            width=limits.concurrency, share=self._shares.of_copies, work=self._copy, clock=clock
         )
 
-    async def run(self) -> list[SyncResult]:
-        """The result of every image, in the order of the specs."""
-        for item in self._items:
-            self._checking.put(item, item.spec.source.host)
-        if self._limits.timeout is not None:
-            self._scope.deadline = self._clock() + self._limits.timeout
-        with self._scope:
-            if self._items and not self._scope.cancel_called:
-                async with anyio.create_task_group() as lanes:
-                    lanes.start_soon(self._checking.run)
-                    lanes.start_soon(self._copying.run)
-        for item in self._items:
-            if item.result is None:
-                cut_off = interrupted if self._interrupted else out_of_time
-                self._conclude(item, cut_off(item))
-        return [item.result for item in self._items if item.result]
+    def expect(self, hosts: Collection[str]) -> None:
+        """Keep a place free for source hosts whose images may come at any time."""
+        self._shares.expected = frozenset(hosts)
+        self._reconsider()
 
-    def stop(self) -> None:
-        """End the pass now: running copies are cancelled, the rest is reported as interrupted."""
-        self._interrupted = True
-        self._scope.cancel()
+    @property
+    def copies(self) -> int:
+        """How many images are being copied now."""
+        return self._copying.busy
 
-    def _check_share(self, _host: str) -> int:
-        """Places for checks that one host may hold: half of them while another is not done."""
-        width = self._limits.check_concurrency
-        return min(CHECKS_PER_HOST, width if self._is_alone() else max(1, width // 2))
+    def put(self, spec: ImageSpec) -> None:
+        """Have an image worked on."""
+        item = Item(spec, self._clock)
+        self._items[item] = None
+        self._shares.add(spec.source.host)
+        self._queue(item, self._checking)
 
-    def _copy_share(self, _host: str) -> int:
-        """Places for copies that one host may hold: all but one while another is not done.
+    async def run(self) -> None:
+        """Work until it is closed and idle."""
+        async with anyio.create_task_group() as lanes:
+            lanes.start_soon(self._checking.run)
+            lanes.start_soon(self._copying.run)
 
-        One that is still being checked counts: a copy takes minutes, so a place that is given away
-        is not back when that host needs it.
+    def close(self) -> None:
+        """Nothing more is put: end once all have their results."""
+        self._closed = True
+        self._end_if_idle()
+
+    def end(self, cut_off: CutOff, spec: ImageSpec | None = None, *, waiting: bool = False) -> None:
+        """Give up an image, or all, or those that only wait.
+
+        They have the result `cut_off` once nothing works on them.
         """
-        width = self._limits.concurrency
-        return width if self._is_alone() else max(1, width - 1)
+        for item in list(self._items):
+            if spec is not None and item.spec is not spec:
+                continue
+            if not item.is_worked_on:
+                self._conclude(item, cut_off(item))
+            elif not waiting:
+                item.cancel(cut_off)
 
-    def _is_alone(self) -> bool:
-        """Whether all images that have no result yet are of one host."""
-        return len(self._unfinished) <= 1
+    def drain(self, cut_off: CutOff) -> None:
+        """Begin nothing more: what is being worked on goes on, and the rest is given up."""
+        self._draining = cut_off
+        self.end(cut_off, waiting=True)
+
+    def _queue(self, item: Item, lane: Lane[Item], delay: float = 0.0) -> None:
+        if self._draining:
+            self._conclude(item, self._draining(item))
+        else:
+            lane.put(item, item.spec.source.host, delay)
 
     async def _check(self, item: Item, _: Place) -> None:
+        if item.is_finished:
+            return
         with self._guard(item):
             item.checked = checked = await self._checks.check(item.spec, item.doubted)
             match checked.decision:
@@ -172,11 +176,11 @@ class Pass:
         """Have something copied, or say that it would be."""
         if self._limits.dry_run:
             await self._plan(item, checked, reason)
-        elif item.refused:
+        elif item.refused and not self._draining:
             # Whether the cache takes it now tells what becomes of all that wait.
             self._copying.put_first(item, item.spec.source.host)
         else:
-            self._copying.put(item, item.spec.source.host)
+            self._queue(item, self._copying)
 
     async def _plan(self, item: Item, checked: Checked, reason: Reason) -> None:
         """What a dry run does instead of copying."""
@@ -194,11 +198,13 @@ class Pass:
         self._conclude(item, planned(item, reason, cost))
 
     async def _copy(self, item: Item, place: Place) -> None:
+        if item.is_finished:
+            return
         with self._guard(item):
             checked, before = item.checked, item.attempts
             assert checked, f"{item.spec} is copied without a check"  # noqa: S101
             if self._checks.overtaken(checked):
-                self._checking.put(item, item.spec.source.host)
+                self._queue(item, self._checking)
                 return
             attempt = ItemAttempt(item, place)
             match checked.decision:
@@ -244,7 +250,7 @@ class Pass:
     def _again(self, item: Item, lane: Lane[Item], error: ImageSyncError, delay: float) -> None:
         item.error = error
         self._emit(AttemptFailed(item.spec, item.tries, str(error), error.kind, delay))
-        lane.put(item, item.spec.source.host, delay)
+        self._queue(item, lane, delay)
 
     def _waits_to_check(self, item: Item, error: ImageSyncError) -> bool:
         """Wait for a pause, but not for a host that is down: it must not make a pass long."""
@@ -254,16 +260,20 @@ class Pass:
     def _waits(self, item: Item, lane: Lane[Item], error: ImageSyncError) -> bool:
         """Put an image back until a host may be asked again, if it is known when and that is soon.
 
-        That is a host that is paused, or one that is down and whose circuit is open.
+        Where nobody waits for the last image, it may also come back much later.
         """
-        if error.retry_after is None:
+        pause = pause_after(error)
+        if pause is None:
             return False
-        pause = max(error.retry_after, _SHORTEST_WAIT)
-        if pause > PATIENCE or item.waited + pause > PATIENCE + _SLACK:
+        item.error = error
+        if not is_bearable(pause, item.waited):
+            if self._limits.lasting and error.kind is ErrorKind.RATE_LIMITED:
+                self._conclude(item, paused(item, error, pause))
+                return True
             return False
         item.waited += pause
-        item.error = error
-        lane.put(item, item.spec.source.host, pause)
+        self._emit(Postponed(item.spec, pause, str(error)))
+        self._queue(item, lane, pause)
         return True
 
     @contextmanager
@@ -272,22 +282,29 @@ class Pass:
         with item.working():
             try:
                 yield
-            except Exception as error:  # noqa: BLE001 - one image's bug must not end the pass
+            except Exception as error:  # noqa: BLE001 - one image's bug must not end the others
                 self._conclude(item, failed(item, Reason.INTERNAL, bug(item.spec, error)))
+        if item.cut_off:
+            self._conclude(item, item.cut_off(item))
 
     def _conclude(self, item: Item, result: SyncResult) -> None:
-        """Give an image its result, once; the pass is over when all have theirs."""
-        if item.result is not None:
+        """Give an image its result, once."""
+        if item.is_finished:
             return
-        item.result = result
+        item.is_finished = True
         item.checked = None  # tens of thousands of these would be kept for nothing
-        host = item.spec.source.host
-        self._unfinished[host] -= 1
-        if not self._unfinished[host]:
-            del self._unfinished[host]
-            self._checking.reconsider()
-            self._copying.reconsider()
-        if not self._unfinished:
+        del self._items[item]
+        if self._shares.remove(item.spec.source.host):
+            self._reconsider()
+        self._finished(result)
+        self._end_if_idle()
+
+    def _reconsider(self) -> None:
+        """Shares have changed."""
+        self._checking.reconsider()
+        self._copying.reconsider()
+
+    def _end_if_idle(self) -> None:
+        if self._closed and not self._items:
             self._checking.close()
             self._copying.close()
-        self._emit(ImageFinished(result))

@@ -47,6 +47,50 @@ def test_values_are_yaml_scalars_or_flow() -> None:
     assert result.cache_registry == config.EmbeddedEntry(path="/srv", listen="127.0.0.1:5051")
 
 
+def test_a_variable_can_name_a_setting_within_another() -> None:
+    """Two underscores for every level; the rest of the inner one keeps its defaults."""
+    settings = loaded(
+        _TEXT,
+        {
+            "IMAGE_SYNC_SETTINGS__SERVER__LISTEN": ":9090",
+            "IMAGE_SYNC_SETTINGS__LEASE__NAME": "one-of-three",
+            "IMAGE_SYNC_SETTINGS__LEASE__DURATION_SECS": "30",
+        },
+    ).config.settings
+    assert settings.server.listen == ":9090"
+    assert settings.lease == config.LeaseEntry(name="one-of-three", duration_secs=30)
+
+
+def test_a_variable_within_another_beats_the_file_for_itself_only() -> None:
+    """What stands beside it in the file stays."""
+    text = with_settings(lease="{name: here, namespace: there}")
+    lease = loaded(text, {"IMAGE_SYNC_SETTINGS__LEASE__NAME": "other"}).config.settings.lease
+    assert lease == config.LeaseEntry(name="other", namespace="there")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("IMAGE_SYNC_SETTINGS__SERVER__LISTN", "x", "IMAGE_SYNC_SETTINGS__SERVER__LISTEN"),
+        ("IMAGE_SYNC_SETTINGS__SERVER_LISTEN", "x", "IMAGE_SYNC_SETTINGS__SERVER__LISTEN"),
+        ("IMAGE_SYNC_SETTINGS__LEASE__DURATION_SECS", "1", "settings.lease.duration_secs"),
+        ("IMAGE_SYNC_SETTINGS__LEASE__DURATION_SECS", "30", "settings.lease"),
+    ],
+)
+def test_what_is_wrong_within_another_setting_is_told(name: str, value: str, expected: str) -> None:
+    """A typo, a wrong value, a required one that is missing."""
+    lines = complaints(_TEXT, {name: value})
+    assert any(expected in line for line in lines)
+
+
+@pytest.mark.parametrize("text", ["server: none", "server: [1]", "server: null"])
+def test_a_variable_within_a_setting_that_the_file_has_wrong_hides_nothing(text: str) -> None:
+    """The file is wrong all the same, or is nothing there."""
+    whole = f"cache_registry: zot.svc:5000\nimages: []\nsettings: {{{text}}}\n"
+    lines = complaints(whole, {"IMAGE_SYNC_SETTINGS__SERVER__LISTEN": ":9090"})
+    assert lines == complaints(whole)
+
+
 def test_an_empty_variable_is_not_set() -> None:
     """What a template left empty changes nothing."""
     assert loaded(_TEXT, {"IMAGE_SYNC_SETTINGS__CONCURRENCY": ""}).config.settings.concurrency == 3

@@ -93,7 +93,7 @@ class Watch(msgspec.Struct):
 
     seen: list[int] = []
 
-    def progress(self, moved: int) -> None:
+    def progress(self, moved: int, size: int | None = None) -> None:
         self.seen.append(moved)
 
     def resting(self) -> AbstractAsyncContextManager[None]:

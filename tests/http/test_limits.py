@@ -1,5 +1,6 @@
 """How much is asked of a host at once, and how fast."""
 
+import anyio
 import pytest
 
 from image_sync.errors import Side
@@ -55,8 +56,8 @@ async def test_slots_belong_to_host_and_side() -> None:
     source, target = limits.slots("h", Side.SOURCE), limits.slots("h", Side.TARGET)
     assert source is not target
     assert source is limits.slots("h", Side.SOURCE)
-    assert source.value == 1
-    assert limits.slots("other", Side.SOURCE).value == CONCURRENCY
+    assert source.total_tokens == 1
+    assert limits.slots("other", Side.SOURCE).total_tokens == CONCURRENCY
 
 
 async def test_streams_have_slots_of_their_own() -> None:
@@ -65,7 +66,7 @@ async def test_streams_have_slots_of_their_own() -> None:
     streams = limits.streams("h", Side.TARGET)
     assert streams is not limits.slots("h", Side.TARGET)
     assert streams is limits.streams("h", Side.TARGET)
-    assert streams.value == 3
+    assert streams.total_tokens == 3
 
 
 async def test_hosts_without_a_limit_have_no_rate() -> None:
@@ -73,3 +74,32 @@ async def test_hosts_without_a_limit_have_no_rate() -> None:
     limits = Limits({"h": HostPolicy(requests_per_second=5.0)}, VirtualClock())
     assert limits.rate("other") is None
     assert limits.rate("h") is limits.rate("h") is not None
+
+
+async def test_other_limits_hold_for_what_is_in_flight() -> None:
+    """Requests that hold slots count, and whoever waits goes on as soon as there are enough."""
+    limits = Limits({"h": HostPolicy(concurrency=2)}, VirtualClock())
+    slots = limits.slots("h", Side.SOURCE)
+    for holder in "ab":
+        slots.acquire_on_behalf_of_nowait(holder)
+    limits.adopt({"h": HostPolicy(concurrency=1)})
+    slots.release_on_behalf_of("a")
+    with pytest.raises(anyio.WouldBlock):
+        slots.acquire_on_behalf_of_nowait("c")
+    limits.adopt({"h": HostPolicy(concurrency=2)})
+    assert limits.slots("h", Side.SOURCE) is slots
+    slots.acquire_on_behalf_of_nowait("c")
+
+
+async def test_a_rate_outlives_policies_that_change_it() -> None:
+    """What was sent in the last second counts, and whoever waits already goes by the new rate."""
+    limits = Limits({"h": HostPolicy(requests_per_second=5.0)}, VirtualClock())
+    rate = limits.rate("h")
+    limits.adopt({"h": HostPolicy(requests_per_second=5.0, concurrency=7)})
+    assert limits.rate("h") is rate
+    limits.adopt({"h": HostPolicy(requests_per_second=6.0)})
+    assert limits.rate("h") is rate
+    assert rate
+    assert rate.per_second == 6.0
+    limits.adopt({})
+    assert limits.rate("h") is None

@@ -43,8 +43,18 @@ def result(action: Action, error: str | None = None) -> SyncResult:
 
 
 EXAMPLES: list[tuple[events.Event, str]] = [
+    (events.ProcessStarted(), "info"),
+    (events.Listening("127.0.0.1:8080"), "info"),
     (events.PassStarted("p1", 3, dry_run=False), "info"),
     (events.PassFinished("p1", Tally.of([result(Action.PULLED)]), 1.5, interrupted=False), "info"),
+    (events.PassPlanned(581.0), "debug"),
+    (events.Postponed(SPEC, 30.0, "source: slow down"), "debug"),
+    (events.ConfigAdopted((SPEC,), added=1, changed=0, removed=2), "info"),
+    (events.ConfigRejected(("a.yaml:3:1: unknown key", "a.yaml:9:1: no tag")), "error"),
+    (events.Stopping(15, copies=1, grace=25.0), "info"),
+    (events.LeadershipChanged(leads=True, leader="pod-0"), "info"),
+    (events.LeadershipChanged(leads=False, leader="pod-1"), "info"),
+    (events.LeadershipChanged(leads=False, leader=""), "info"),
     (events.CopyStarted(SPEC, "crane", X, 1), "info"),
     (events.CopyProgress(SPEC, "crane", 1000), "debug"),
     (events.AttemptFailed(SPEC, 1, "reset\x1b[31m\nby peer", ErrorKind.NETWORK, 2.0), "warning"),

@@ -65,7 +65,7 @@ def real(kind: str, tmp_path: Path) -> Iterator[RunningRegistry]:
 class NoTurn:
     """Nobody waits."""
 
-    def progress(self, moved: int) -> None:
+    def progress(self, moved: int, size: int | None = None) -> None:
         """Not told."""
 
     @asynccontextmanager

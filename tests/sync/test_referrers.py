@@ -47,7 +47,7 @@ pytestmark = pytest.mark.anyio
 class NoTurn:
     """Nobody waits."""
 
-    def progress(self, moved: int) -> None:
+    def progress(self, moved: int, size: int | None = None) -> None:
         """Not told."""
 
     @asynccontextmanager

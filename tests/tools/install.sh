@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that tests run into .tools/bin: crane, regsync and the CNCF
+# Installs the programs that tests run into .tools/bin: crane, kustomize, regsync and the CNCF
 # distribution registry with Go; skopeo (two versions) and Debian's docker-registry
 # from Debian's packages, unpacked into trees of their own so that the machine gets
 # no service and no other version of anything. Only mmdebstrap and podman are
@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.."
 
 crane_version=v0.22.1
 distribution_version=v3.1.2
+kustomize_version=v5.7.1
 regsync_version=v0.11.5
 
 tools=$PWD/.tools
@@ -54,6 +55,7 @@ go_tools() {
   go_install crane "$crane_version" github.com/google/go-containerregistry/cmd/crane version
   go_install registry "$distribution_version" \
     github.com/distribution/distribution/v3/cmd/registry --version
+  go_install kustomize "$kustomize_version" sigs.k8s.io/kustomize/kustomize/v5 version
   go_install regsync "$regsync_version" github.com/regclient/regclient/cmd/regsync version
 }
 

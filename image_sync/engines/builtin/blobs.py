@@ -62,10 +62,12 @@ class Blobs:
 
     Attributes:
         copied: Bytes of the blobs that were moved.
+        spared: Bytes of the blobs that were there, or came from next door.
     """
 
     def __init__(self, shared: Shared, request: CopyRequest, means: Means) -> None:
         self.copied = 0
+        self.spared = 0
         self._shared = shared
         self._source = request.source
         self._target = request.target
@@ -82,11 +84,14 @@ class Blobs:
         """
         key, flights = self._key(blob.digest), self._shared.flights
         if self._was_seen(blob):
+            self.spared += blob.size
             return None
         flight = flights.get(key)
         if flight:
             return flight
-        if not await self._is_there(blob):
+        if await self._is_there(blob):
+            self.spared += blob.size
+        else:
             flight = flights.get(key)  # that was begun meanwhile
             if flight:
                 return flight

@@ -41,6 +41,7 @@ class ImageCopy:
 
     def __init__(self, shared: Shared, request: CopyRequest, turn: Turn) -> None:
         self.moved = 0
+        self._size = 0  # bytes of all blobs
         self._shared = shared
         self._request = request
         self._turn = turn
@@ -59,6 +60,7 @@ class ImageCopy:
             OutOfTime: There was not enough time.
         """
         parts = await self._allowance.within(lambda: read_parts(self._shared.client, self._request))
+        self._size = parts.size
         await self._bring(parts.blobs)
         try:
             await self._push(parts)
@@ -124,7 +126,7 @@ class ImageCopy:
         now = anyio.current_time()
         if now - self._reported >= _REPORT:
             self._reported = now
-            self._turn.progress(self.moved)
+            self._turn.progress(self.moved, self._size - self._blobs.spared)
 
 
 def _has_ended(flight: Flight | None) -> bool:

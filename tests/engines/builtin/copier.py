@@ -27,7 +27,7 @@ class Until:
         self._scope = scope
         self._enough = enough
 
-    def progress(self, moved: int) -> None:
+    def progress(self, moved: int, size: int | None = None) -> None:
         """Leave if that is enough."""
         if moved >= self._enough:
             self._scope.cancel()

@@ -45,11 +45,13 @@ class Place:
 
     def __init__(self) -> None:
         self.told: list[int] = []
+        self.sizes: list[int | None] = []
         self.rests = 0
         self.rested = anyio.Event()
 
-    def progress(self, moved: int) -> None:
+    def progress(self, moved: int, size: int | None = None) -> None:
         self.told.append(moved)
+        self.sizes.append(size)
 
     @asynccontextmanager
     async def resting(self) -> AsyncGenerator[None, None]:

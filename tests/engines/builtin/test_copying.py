@@ -193,3 +193,17 @@ async def test_what_is_of_no_known_type_is_copied_as_it_is(served: str) -> None:
         assert digest in lab.cache.store.repositories[REPOSITORY].manifests
         held = lab.cache.store.repositories[REPOSITORY]
         assert (digest_of(stranger) in held.blobs) is (served == "blob")
+
+
+async def test_how_much_there_is_to_move_is_told_without_what_is_there_already() -> None:
+    """So that people know how long it takes: a config, and the layer that the cache has not."""
+    there, missing = bytes(500_000), bytes(range(250)) * 16_000
+    async with laboratory(bandwidth=2_000_000) as lab:
+        digest = lab.source.store.put_image(REPOSITORY, layers=[there, missing])
+        lab.cache.store.put_blob(REPOSITORY, there)
+        place = Place()
+        await lab.builtin.copy(lab.request(digest), place)
+        assert place.sizes
+        for size in place.sizes:
+            assert size is not None
+            assert len(missing) <= size < len(missing) + 2_000

@@ -56,7 +56,7 @@ async def leave(lab: Lab, name: str) -> None:
     """Have an attempt end when half of the layer is in an upload."""
     lab.source.inject(Fault("GET", LAYER_PATH, Stalled(after=HALF), times=1))
     with pytest.raises(EngineError):
-        await lab.builtin.copy(image(lab, name, deadline=0.5), Place())
+        await lab.builtin.copy(image(lab, name, deadline=1.0), Place())
     assert HALF in arrived(lab)
 
 

@@ -1,0 +1,61 @@
+"""`image-sync` without a flag: passes until a signal ends the process."""
+
+import os
+import signal
+from functools import partial
+from importlib import metadata
+
+import anyio
+
+from image_sync.cli import exit_codes
+from image_sync.cli.display import Display
+from image_sync.cli.options import Asked, fingerprint_of, read_scope
+from image_sync.daemon import Process, Source
+from image_sync.errors import ConfigError, ListenError, Problem
+from image_sync.events import Emit, Listening, Warned, to_all
+from image_sync.observe import Board, EventLog
+from image_sync.observe.metrics import Metrics
+from image_sync.runtime.serve import Address, serving
+from image_sync.server import application
+
+_BEGIN = (signal.SIGHUP, signal.SIGUSR1)
+"""Signals that ask for what the start does anyway."""
+
+
+def until_stopped(asked: Asked) -> int:
+    """Make passes until a signal ends the process."""
+    for signum in _BEGIN:
+        signal.signal(signum, signal.SIG_IGN)  # until the process acts on them; they would end it
+    fingerprint = partial(fingerprint_of, asked)
+    known, scope = fingerprint(), read_scope(asked)
+    environ = dict(os.environ)
+    board, metrics = Board(), Metrics(metadata.version("image-sync"))
+    display = Display(board, plain=asked.log_format == "json")
+    emit = to_all(EventLog(), board, metrics)
+    source = Source(read=partial(read_scope, asked), fingerprint=fingerprint, known=known)
+    process = Process(scope, source, emit, environ, display.print_status, beside=display.tasks)
+    anyio.run(_serve, process, metrics, emit)
+    return exit_codes.OK
+
+
+async def _serve(process: Process, metrics: Metrics, emit: Emit) -> None:
+    """Run the process, and tell how it is over HTTP meanwhile.
+
+    Raises:
+        ConfigError: The address that was configured cannot be had.
+    """
+    resolved = process.scope.resolved
+    if resolved.listen is None:
+        await process.run()
+        return
+    app = application(process, metrics.registry, emit)
+    try:
+        async with serving(app, Address(*resolved.listen)) as address:
+            emit(Listening(str(address)))
+            await process.run()
+    except ListenError as error:
+        if resolved.listen_is_named:
+            raise ConfigError([Problem(str(error), path="settings.server.listen")]) from error
+        text = f"{error}: no probes and metrics; settings.server.listen names another, or none"
+        emit(Warned("server", text))
+        await process.run()

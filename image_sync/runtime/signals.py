@@ -1,0 +1,58 @@
+"""What signals do to this process."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import NoReturn
+
+import anyio
+
+from image_sync.runtime.files import remove_private_folders
+from image_sync.runtime.process import kill_all
+
+Action = Callable[[int], None]
+
+
+@asynccontextmanager
+async def acting_on(actions: Mapping[signal.Signals, Action]) -> AsyncIterator[None]:
+    """Have signals do something as long as the `async with`; each action is told its number."""
+    with anyio.open_signal_receiver(*actions) as received:
+
+        async def watch() -> None:
+            async for signum in received:
+                actions[signum](signum)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            yield
+            tasks.cancel_scope.cancel()
+
+
+class Ending:
+    """The first signal ends something in order; a second one ends the process at once.
+
+    Args:
+        stop: Told the number of the first.
+
+    Attributes:
+        signal: The number of the first, None as long as none came.
+    """
+
+    def __init__(self, stop: Action) -> None:
+        self._stop = stop
+        self.signal: int | None = None
+
+    def __call__(self, signum: int) -> None:
+        """A signal came."""
+        if self.signal is not None:
+            leave(signum)
+        self.signal = signum
+        self._stop(signum)
+
+
+def leave(signum: int) -> NoReturn:
+    """End this process now, with its children; no unwinding, which would wait for them."""
+    kill_all()
+    remove_private_folders()
+    os._exit(128 + signum)

@@ -1,0 +1,1 @@
+"""What is deployed is right before a cluster sees it."""
