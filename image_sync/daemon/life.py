@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 
 from image_sync.config import Scope
 from image_sync.daemon.generation import Generation, Opens
+from image_sync.daemon.outlook import Outlook
 from image_sync.daemon.passes import Passes
 from image_sync.daemon.rhythms import Rhythms
 from image_sync.errors import ConfigError
@@ -19,7 +20,6 @@ from image_sync.events import (
     Event,
     ImageFinished,
     PassFinished,
-    PassPlanned,
     Stopping,
     Warned,
 )
@@ -32,8 +32,6 @@ _LOOK_AGAIN = 30.0
 due, and whoever asks whether this is alive need not wait for longer."""
 _STUCK = 3 * _LOOK_AGAIN
 """Seconds without a look at the clock after which something is wrong with the process."""
-_NEWS = 1.0
-"""Seconds by which the next pass must come sooner or later to be told of again."""
 
 
 class Life:
@@ -50,6 +48,7 @@ class Life:
         self._assembly = assembly
         self._clock = clock or MachineClock()
         self._agenda: Agenda[Reference] = Agenda(self._clock.monotonic)
+        self._outlook = Outlook(emit, self._clock.monotonic)
         self._passes = Passes(self._tell, self._clock.monotonic)
         self._rhythms: Rhythms | None = None
         self._specs: dict[Reference, ImageSpec] = {}
@@ -61,7 +60,6 @@ class Life:
         self._beat: float | None = None  # when clocks were looked at last
         self._reached = False  # the cache has answered
         self._timed_out: float | None = None  # when the pass began whose time was over last
-        self._planned: float | None = None  # what was told of the next pass
         self._ending: int | None = None
 
     async def run(self, scope: Scope) -> None:
@@ -148,15 +146,15 @@ class Life:
         """Have worked on what is due."""
         due = self._agenda.take()
         if due.late:
-            self._warn_of(due.late)
+            self._outlook.warn([self._specs[reference] for reference in due.late])
         for reference in due.keys:
             self._working[reference] = spec = self._specs[reference]
             self._generations[-1].runner.put(spec)
         turn = self._rhythms is not None and self._rhythms.main in due.turns
         if due.keys or turn:
             self._passes.take(due.keys, turn=turn)
-            self._planned = None
-        self._tell_next()
+            self._outlook.forget()
+        self._outlook.tell(self._agenda.wait())
         self._mind_the_time()
 
     def _mind_the_time(self) -> None:
@@ -279,23 +277,6 @@ class Life:
         self._emit(event)
         if isinstance(event, PassFinished) and self._generations:
             self._generations[-1].remember()
-
-    def _tell_next(self) -> None:
-        """Tell when something is due next, if that is news."""
-        due = self._agenda.wait()
-        if due is None or due <= 0:
-            return
-        at = self._clock.monotonic() + due
-        if self._planned is None or abs(at - self._planned) > _NEWS:
-            self._planned = at
-            self._emit(PassPlanned(due))
-
-    def _warn_of(self, late: list[Reference]) -> None:
-        spec = self._specs[late[0]]
-        count = len(late)
-        many = f"{spec} is" if count == 1 else f"{count} images ({spec} and others) are"
-        text = f"{many} still being worked on at their next turn, and miss it: raise the interval"
-        self._emit(Warned("schedule", text))
 
 
 def _has_reached(result: SyncResult) -> bool:

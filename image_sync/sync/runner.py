@@ -1,10 +1,8 @@
 """Images on their way: checked, copied where something changed, each with one result.
 
-Two lanes run side by side. Checks are many and cheap; copies are few, and one source host never
-holds all their places while others have work. Nothing that waits (for a pause, or between attempts)
-holds a place: it stands in its lane with a later due time. Which images are worked on, and when,
-is not decided here: `passing.py` has them all at once, a process that goes on has them as they
-come due.
+Two lanes run side by side (`lanes.py`). Nothing that waits, for a pause or between attempts, holds
+a place: it stands in its lane with a later due time. Which images are worked on, and when, is not
+decided here: `passing.py` has them all at once, a process that goes on has them as they come due.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -24,11 +22,11 @@ from image_sync.sync.checked import Checked
 from image_sync.sync.copy import Deferred
 from image_sync.sync.failure import bug, is_refusal, may_pass, reason_of, reason_of_look
 from image_sync.sync.item import CutOff, Item, ItemAttempt
+from image_sync.sync.lanes import Lanes
 from image_sync.sync.patience import is_bearable, pause_after
 from image_sync.sync.plan import Copy, Defer, Fail, Keep
 from image_sync.sync.results import deferred, failed, kept, paused, planned, pulled
 from image_sync.sync.roles import Checks, Copies, Limits, Looks
-from image_sync.sync.shares import Shares
 
 MAX_ATTEMPTS = 3
 """Attempts at one image in one pass."""
@@ -71,39 +69,27 @@ class Runner:
         self._items: dict[Item, None] = {}  # without a result, in their order
         self._closed = False
         self._draining: CutOff | None = None
-        self._shares = Shares(limits.check_concurrency, limits.concurrency)
-        self._checking: Lane[Item] = Lane(
-            width=limits.check_concurrency,
-            share=lambda host: self._shares.of_checks(host, self._checking.free),
-            work=self._check,
-            clock=clock,
-        )
-        self._copying: Lane[Item] = Lane(
-            width=limits.concurrency, share=self._shares.of_copies, work=self._copy, clock=clock
-        )
+        self._lanes = Lanes(limits, self._check, self._copy, clock)
 
     def expect(self, hosts: Collection[str]) -> None:
         """Keep a place free for source hosts whose images may come at any time."""
-        self._shares.expected = frozenset(hosts)
-        self._reconsider()
+        self._lanes.expect(hosts)
 
     @property
     def copies(self) -> int:
         """How many images are being copied now."""
-        return self._copying.busy
+        return self._lanes.copies.busy
 
     def put(self, spec: ImageSpec) -> None:
         """Have an image worked on."""
         item = Item(spec, self._clock)
         self._items[item] = None
-        self._shares.add(spec.source.host)
-        self._queue(item, self._checking)
+        self._lanes.enter(item)
+        self._queue(item, self._lanes.checks)
 
     async def run(self) -> None:
         """Work until it is closed and idle."""
-        async with anyio.create_task_group() as lanes:
-            lanes.start_soon(self._checking.run)
-            lanes.start_soon(self._copying.run)
+        await self._lanes.run()
 
     def close(self) -> None:
         """Nothing more is put: end once all have their results."""
@@ -178,9 +164,9 @@ class Runner:
             await self._plan(item, checked, reason)
         elif item.refused and not self._draining:
             # Whether the cache takes it now tells what becomes of all that wait.
-            self._copying.put_first(item, item.spec.source.host)
+            self._lanes.copies.put_first(item, item.spec.source.host)
         else:
-            self._queue(item, self._copying)
+            self._queue(item, self._lanes.copies)
 
     async def _plan(self, item: Item, checked: Checked, reason: Reason) -> None:
         """What a dry run does instead of copying."""
@@ -204,7 +190,7 @@ class Runner:
             checked, before = item.checked, item.attempts
             assert checked, f"{item.spec} is copied without a check"  # noqa: S101
             if self._checks.overtaken(checked):
-                self._queue(item, self._checking)
+                self._queue(item, self._lanes.checks)
                 return
             attempt = ItemAttempt(item, place)
             match checked.decision:
@@ -231,19 +217,19 @@ class Runner:
         self, item: Item, checked: Checked, expected: Digest, error: ImageSyncError, *, begun: bool
     ) -> None:
         """Wait, look again, try again, or give up."""
-        if item.attempts < MAX_ATTEMPTS and self._waits(item, self._copying, error):
+        if item.attempts < MAX_ATTEMPTS and self._waits(item, self._lanes.copies, error):
             return
         if is_refusal(error) and item.refused is None and self._checks.refused(checked):
             item.refused = expected, error
-            self._again(item, self._checking, error, 0.0)
+            self._again(item, self._lanes.checks, error, 0.0)
             return
         item.failures += 1
         if item.tries < MAX_ATTEMPTS:
             if item.is_to_be_checked(expected, error):
-                self._again(item, self._checking, error, 0.0)
+                self._again(item, self._lanes.checks, error, 0.0)
                 return
             if may_pass(error):
-                self._again(item, self._copying, error, self._backoff(item.tries))
+                self._again(item, self._lanes.copies, error, self._backoff(item.tries))
                 return
         self._conclude(item, failed(item, reason_of(error, begun=begun), error))
 
@@ -255,7 +241,7 @@ class Runner:
     def _waits_to_check(self, item: Item, error: ImageSyncError) -> bool:
         """Wait for a pause, but not for a host that is down: it must not make a pass long."""
         limited = error.kind is ErrorKind.RATE_LIMITED
-        return limited and self._waits(item, self._checking, error)
+        return limited and self._waits(item, self._lanes.checks, error)
 
     def _waits(self, item: Item, lane: Lane[Item], error: ImageSyncError) -> bool:
         """Put an image back until a host may be asked again, if it is known when and that is soon.
@@ -294,17 +280,10 @@ class Runner:
         item.is_finished = True
         item.checked = None  # tens of thousands of these would be kept for nothing
         del self._items[item]
-        if self._shares.remove(item.spec.source.host):
-            self._reconsider()
+        self._lanes.leave(item)
         self._finished(result)
         self._end_if_idle()
 
-    def _reconsider(self) -> None:
-        """Shares have changed."""
-        self._checking.reconsider()
-        self._copying.reconsider()
-
     def _end_if_idle(self) -> None:
         if self._closed and not self._items:
-            self._checking.close()
-            self._copying.close()
+            self._lanes.close()

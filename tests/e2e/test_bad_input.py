@@ -63,7 +63,9 @@ CASES = [
     pytest.param(
         VALID, ["--once", "-c", "c.yaml", "--shard", "3/3"], ["3/3", "--shard"], id="bad-shard"
     ),
-    pytest.param(VALID, ["-c", "c.yaml"], ["--once"], id="no-daemon-yet"),
+    pytest.param(
+        VALID, ["-c", "c.yaml", "-o", "json"], ["--output", "--once"], id="report-of-no-pass"
+    ),
     pytest.param(None, ["--once", "nginx:1"], ["embedded", "--cache"], id="no-embedded-yet"),
     pytest.param(VALID, ["--onse", "-c", "c.yaml"], ["--onse", "--once"], id="misspelled-flag"),
     pytest.param(VALID, ["chek"], ["chek", "check"], id="misspelled-verb"),

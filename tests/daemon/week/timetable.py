@@ -138,7 +138,7 @@ async def _hurries(week: Week) -> None:
 
 async def _leaders(week: Week) -> None:
     while True:
-        await anyio.sleep(19 * HOUR)
+        await anyio.sleep(37 * HOUR)
         await _in_the_middle(week)
         week.lose_the_lease()
 
