@@ -240,6 +240,15 @@ def _credentials(resolved: Resolved, emit: Emit, environ: Mapping[str, str]) -> 
     return credentials
 
 
+def check_accounts(resolved: Resolved, emit: Emit, environ: Mapping[str, str]) -> None:
+    """See that the files with credentials can be used that a configuration names.
+
+    Raises:
+        ConfigError: One cannot.
+    """
+    _credentials(resolved, emit, environ)
+
+
 def account_files(resolved: Resolved, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Every file that may hold credentials under a configuration."""
     named = [policy.auth_file for policy in resolved.hosts.values() if policy.auth_file]

@@ -41,12 +41,14 @@ class PassFinished(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         duration: Seconds.
+        unfinished: Images that the next pass has to finish.
     """
 
     pass_id: str
     tally: Tally
     duration: float
     interrupted: bool
+    unfinished: int = 0
 
 
 class PassPlanned(msgspec.Struct, frozen=True, tag=True):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from image_sync.observe import Board, redirect, status_text
 from image_sync.observe.progress import Progress, wanted
@@ -31,5 +32,7 @@ class Display:
     def print_status(self) -> None:
         """Print how things stand."""
         sink = self._progress or sys.stderr
-        sink.write(status_text(self._board))
-        sink.flush()
+        if sink is not None:
+            with suppress(OSError, ValueError):  # nobody listens any more
+                sink.write(status_text(self._board))
+                sink.flush()

@@ -52,7 +52,7 @@ def read(
 
 
 def fingerprint(location: str | None, environ: Mapping[str, str]) -> bytes | None:
-    """What changes whenever the files of the configuration do; None of standard input.
+    """What changes whenever the files of the configuration do; None of what is read only once.
 
     By their content: a folder that Kubernetes swaps, or an editor that renames, changes no more
     than that.
@@ -60,8 +60,11 @@ def fingerprint(location: str | None, environ: Mapping[str, str]) -> bytes | Non
     if location == STDIN or (location is None and environ.get(VARIABLE) == STDIN):
         return None
     try:
-        return content_of(_members(*_located(location, environ)))
-    except ConfigError as error:
+        path, origin = _located(location, environ)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            return None  # a pipe, which can be read once
+        return content_of(_members(path, origin))
+    except (ConfigError, OSError, ValueError) as error:
         return str(error).encode()
 
 

@@ -62,6 +62,7 @@ class Generation:
         self._assembly = assembly
         self._finished = finished
         self._runner: Runner | None = None
+        self._replaced = False
         self._pass_over = anyio.Event()
         self._idle = anyio.Event()
 
@@ -80,7 +81,8 @@ class Generation:
                 await runner.run()
                 tasks.cancel_scope.cancel()
             self._idle.set()
-            await ledger.save(_LAST_SECONDS)
+            if not self._replaced:
+                await ledger.save(_LAST_SECONDS)
 
     @property
     def runner(self) -> Runner:
@@ -92,8 +94,12 @@ class Generation:
         """A pass is over: what was learnt in it is worth keeping."""
         self._pass_over.set()
 
-    def retire(self) -> None:
-        """Begin nothing more, and end when what is being worked on is over."""
+    def retire(self, *, replaced: bool = False) -> None:
+        """Begin nothing more, and end when what is being worked on is over.
+
+        One that was replaced saves nothing then: the next one's ledger knows more.
+        """
+        self._replaced = replaced
         self.runner.drain(interrupted)
         self.runner.close()
 

@@ -185,7 +185,7 @@ class Life:
         generation = Generation(scope, self._assembly, self._finish_image)
         await self._tasks.start(generation.run)
         for earlier in self._generations:
-            earlier.retire()
+            earlier.retire(replaced=True)
         self._generations.append(generation)
         if self._ending is not None:  # it was told to end meanwhile
             generation.retire()
@@ -265,7 +265,7 @@ class Life:
         copies = sum(generation.runner.copies for generation in ending)
         self._emit(Stopping(signum, copies, grace))
         for generation in ending:
-            generation.retire()
+            generation.retire(replaced=generation is not ending[-1])
         with anyio.move_on_after(grace):
             for generation in ending:
                 await generation.idle()

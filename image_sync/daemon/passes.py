@@ -62,4 +62,5 @@ class Passes:
         duration = self._clock() - self.began
         tally, self._tally, self.began = self._tally, Tally.of(()), None
         self._interrupted = False
-        self._emit(PassFinished(self._id, tally, duration, interrupted=interrupted))
+        left = len(self._unfinished)
+        self._emit(PassFinished(self._id, tally, duration, interrupted, unfinished=left))

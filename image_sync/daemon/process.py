@@ -8,7 +8,7 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from image_sync.compose import account_files, contending
+from image_sync.compose import account_files, check_accounts, contending
 from image_sync.config import Scope
 from image_sync.daemon.assembly import Assembly
 from image_sync.daemon.life import Life
@@ -73,6 +73,7 @@ class Process:
         self._contending: anyio.CancelScope | None = None
         self._assembly = Assembly(emit, environ)
         self._life: Life | None = None
+        self._told_to_end = False
         self._reading = anyio.Lock()
 
     async def run(self) -> None:
@@ -108,9 +109,11 @@ class Process:
         """Read the configuration again and work by it, if it is right."""
         async with self._reading:
             try:
-                scope = await to_thread.run_sync(self._source.read)
+                scope = await to_thread.run_sync(self._source.read, abandon_on_cancel=True)
                 if self._life:
                     await self._life.adopt(scope)
+                else:
+                    check_accounts(scope.resolved, self._emit, self._environ)
             except ConfigError as error:
                 self._emit(ConfigRejected(tuple(map(str, error.problems))))
             else:
@@ -130,6 +133,8 @@ class Process:
                 self._failure = error
 
     async def _live(self) -> None:
+        if self._told_to_end:
+            return
         self._life = Life(self._emit, self._assembly)
         try:
             await self._life.run(self.scope)
@@ -137,6 +142,7 @@ class Process:
             self._failure = error  # raised outside of task groups, which would wrap it up
         finally:
             self._life = None
+            self._contend_no_more()
 
     async def _retry(self) -> None:
         """Credentials changed: what failed may succeed now."""
@@ -161,9 +167,15 @@ class Process:
         }
 
     def _end(self, signum: int) -> None:
+        self._told_to_end = True
         if self._life:
             self._life.end(signum)
-        elif self._contending:
+        else:
+            self._contend_no_more()
+
+    def _contend_no_more(self) -> None:
+        """Once it was told to end: the Lease may have been lost meanwhile."""
+        if self._told_to_end and self._contending:
             self._contending.cancel()
 
     def _hurry(self) -> None:
@@ -171,7 +183,7 @@ class Process:
             self._life.hurry()
 
     async def _read_again(self) -> None:
-        if self._source.fingerprint() is None:
+        if self._source.known is None:
             self._emit(Warned("config", _ONCE))
         else:
             await self.reload()

@@ -26,9 +26,10 @@ class Rhythms:
         """Go by another timing from now on."""
         if timing == self._timing:
             return
+        if timing.jitter != self._timing.jitter:
+            self._own.clear()
+            self.jitter = Jitter(timing.jitter)
         self._timing = timing
-        self._own.clear()
-        self.jitter = Jitter(timing.jitter)
         self.main = self._make()
 
     def of(self, spec: ImageSpec) -> Rhythm:

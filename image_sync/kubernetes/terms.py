@@ -4,7 +4,8 @@ from typing import NamedTuple, Self
 
 LEAVING = 6.0
 """Seconds that are kept free for work to end before another may begin: tools have 5 s between TERM
-and KILL (`runtime/process.py`), and 1 s is left for what this machine does slowly."""
+and KILL (`runtime/process.py`), and 1 s is left for what this machine does slowly. Later than that
+only uploads are taken back, which moves no tag."""
 SHORTEST = 10.0
 """Seconds of the shortest duration: it leaves 4 s in which two renewals can fail."""
 _LONGEST_PAUSE = 2.0  # seconds between two looks at a Lease: client-go's RetryPeriod

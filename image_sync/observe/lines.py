@@ -232,6 +232,7 @@ def _pass_fields(event: events.PassFinished) -> Fields:
         "bytes": tally.bytes_copied,
         "duration_ms": round(event.duration * 1000),
         "interrupted": event.interrupted or None,
+        "unfinished": event.unfinished or None,
     }
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,9 +15,16 @@ def fingerprint(paths: Iterable[Path]) -> bytes:
     seen = hashlib.sha256()
     for path in paths:
         try:
-            with path.open("rb") as file:
-                content = hashlib.sha256(file.read(_MOST)).digest()
+            content = hashlib.sha256(_read(path)).digest()
         except (OSError, ValueError):  # a name may be none, with a zero byte in it
             content = b""
         seen.update(b"%s %d " % (os.fsencode(path), len(content)) + content)
     return seen.digest()
+
+
+def _read(path: Path) -> bytes:
+    # Non-blocking: a pipe in the place of a file must not hold a thread for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return file.read(_MOST) if regular else b""

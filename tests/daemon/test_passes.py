@@ -116,6 +116,7 @@ async def test_a_pass_longer_than_the_interval_ends_at_the_next_and_its_rest_goe
             (1800.0, 1800.0, 2),
         ]
         assert [event.images for _, event in alive.of(PassStarted)] == [2, 2, 2, 2]
+        assert [event.unfinished for _, event in alive.of(PassFinished)] == [1, 1, 0, 0]
         assert alive.script.times("copy", "a") == [0.0, 1800.0]
         warned = [(when, event.subject) for when, event in alive.of(Warned)]
         assert warned == [(600.0, "schedule"), (1200.0, "schedule")]

@@ -181,6 +181,21 @@ async def test_an_image_that_runs_under_an_earlier_configuration_can_be_removed(
         assert alive.passes == [(0.0, 60.0, 1)]
 
 
+async def test_what_an_earlier_configuration_learnt_last_is_not_written_over_what_came_later() -> (
+    None
+):
+    """Its ledger knows nothing of what the next one wrote meanwhile."""
+    script = Script({"b": [KEEP]}, {"a": [300.0, DONE]})
+    async with living(scope(image("a"), interval_secs=6000), script) as alive:
+        await alive.at(100.0)
+        await alive.life.adopt(scope(image("a"), image("b"), interval_secs=6000, concurrency=9))
+        await alive.at(200.0)
+        before = list(alive.opening.ledger.saves)
+        await alive.at(310.0)
+        assert alive.opening.closed == [300.0]
+        assert [when for when in alive.opening.ledger.saves if when not in before] == [300.0]
+
+
 async def test_many_configurations_in_a_row_leave_one_at_work() -> None:
     """Nothing of those before is kept, and no image is lost between them."""
     script = Script({"a": [5.0, COPY]}, {"a": [20.0, DONE]})

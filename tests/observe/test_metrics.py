@@ -133,6 +133,14 @@ def test_a_new_process_counts_from_zero() -> None:
     assert b"_created" not in generate_latest(fresh.registry)
 
 
+def test_a_pass_that_left_something_to_the_next_is_no_success(metrics: Metrics) -> None:
+    """A registry that hangs shows in how passes end."""
+    tally = Tally.of([PULLED.result])
+    metrics(events.PassFinished("p1", tally, 42.0, interrupted=False, unfinished=1))
+    assert value(metrics, "passes_total", result="partial") == 1
+    assert value(metrics, "last_success_timestamp_seconds") == 0
+
+
 @pytest.mark.parametrize(
     ("results", "interrupted", "outcome"),
     [

@@ -38,3 +38,10 @@ def test_any_name_has_a_fingerprint(name: str, tmp_path: Path) -> None:
     """What cannot be read is for the reader to complain about."""
     assert fingerprint([tmp_path / name]) == fingerprint([tmp_path / name])
     assert fingerprint([tmp_path / name]) != fingerprint([])
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody writes to it, so reading would never end."""
+    pipe = tmp_path / "config.json"
+    os.mkfifo(pipe)
+    assert fingerprint([pipe]) == fingerprint([pipe])

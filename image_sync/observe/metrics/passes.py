@@ -3,7 +3,6 @@
 from prometheus_client import CollectorRegistry
 
 from image_sync.events import PassFinished, PassPlanned
-from image_sync.model import Tally
 from image_sync.observe.metrics.series import Clock, counter, durations, moment
 
 _PASS_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
@@ -30,7 +29,7 @@ class Passes:
         if isinstance(event, PassPlanned):
             self._next.set(now + event.seconds)
             return
-        outcome = "interrupted" if event.interrupted else _outcome(event.tally)
+        outcome = "interrupted" if event.interrupted else _outcome(event)
         self._ended[outcome].inc()
         self._duration.observe(event.duration)
         self._last.set(now)
@@ -38,7 +37,8 @@ class Passes:
             self._success.set(now)
 
 
-def _outcome(tally: Tally) -> str:
+def _outcome(event: PassFinished) -> str:
+    tally = event.tally
     if not tally.failed:
-        return "success"
+        return "partial" if event.unfinished else "success"
     return "partial" if tally.pulled or tally.already_cached else "failure"
