@@ -26,9 +26,9 @@ class Timing(msgspec.Struct, frozen=True):
 
 def read_timing(settings: Settings, findings: Findings) -> Timing:
     """When passes begin; what is wrong is noted, and left out."""
-    zone = _zone(settings.time_zone, findings)
+    zone = _zone(settings.time_zone, findings) or ZoneInfo("UTC")
     calendar = None
-    if settings.schedule is not None and zone is not None:
+    if settings.schedule is not None:
         calendar = _calendar(settings.schedule, zone, findings)
     most = settings.interval_secs // 2
     if settings.schedule is None and settings.jitter_secs > most:

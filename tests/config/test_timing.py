@@ -111,3 +111,9 @@ def test_an_image_may_have_an_interval_of_its_own() -> None:
     assert [spec.interval for spec in specs] == [60.0, None]
     [line] = complaints(with_images("{source: quay.io/a/b, tag: '1', interval_secs: 0}"))
     assert "images[0].interval_secs" in line
+
+
+def test_a_wrong_zone_does_not_hide_a_wrong_calendar() -> None:
+    """Both are told at once."""
+    text = with_settings(time_zone="Nowhere", schedule="'* * *'")
+    assert len(complaints(text)) == 2
