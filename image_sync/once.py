@@ -1,6 +1,5 @@
 """The life of a process that does one thing and ends: its signals, and what it leaves behind."""
 
-import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,15 +16,10 @@ from image_sync.events import Emit, PassFinished, PassStarted, Warned
 from image_sync.model import ImageSpec, Reason, SyncResult, Tally, Verified
 from image_sync.runtime.beside import Task, beside
 from image_sync.runtime.files import sweep_private_folders
-from image_sync.runtime.signals import Ending, acting_on
-from image_sync.sync import DamagedParts, Examines, Inspection, KnownDamage
+from image_sync.runtime.signals import ENDING, Ending, acting_on
+from image_sync.sync import LAST_SECONDS, DamagedParts, Examines, Inspection, KnownDamage
 
 Result = TypeVar("Result")
-
-_LAST_SECONDS = 5.0
-"""For saving the ledger after a signal: KILL follows 30 s later in Kubernetes, 10 s in Docker."""
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that end a pass in order; HUP is what a closed terminal sends."""
 
 
 class Ended(msgspec.Struct, Generic[Result], frozen=True, kw_only=True):
@@ -145,7 +139,7 @@ async def _life(
         began, clock = datetime.now(UTC), anyio.current_time()
         doing = work(parts)
         ending = Ending(lambda _: doing.stop())
-        async with acting_on(dict.fromkeys(_ENDING, ending)), beside(tasks):
+        async with acting_on(dict.fromkeys(ENDING, ending)), beside(tasks):
             results = await doing.run()
     return Ended(
         results=results,
@@ -213,7 +207,7 @@ class _Sweep:
         self._pass.stop()
 
     async def _remember(self) -> None:
-        await (self._ledger.save(_LAST_SECONDS) if self._stopped else self._ledger.save())
+        await (self._ledger.save(LAST_SECONDS) if self._stopped else self._ledger.save())
 
 
 class _Healing:

@@ -9,10 +9,7 @@ from anyio.abc import TaskStatus
 
 from image_sync.config import Scope
 from image_sync.model import ImageSpec, SyncResult
-from image_sync.sync import Runner, interrupted, out_of_time
-
-_LAST_SECONDS = 5.0
-"""For saving the ledger at the end: what it remembers saves requests, and is worth no more."""
+from image_sync.sync import LAST_SECONDS, Runner, interrupted, out_of_time
 
 
 class Remembers(Protocol):
@@ -82,7 +79,7 @@ class Generation:
                 tasks.cancel_scope.cancel()
             self._idle.set()
             if not self._replaced:
-                await ledger.save(_LAST_SECONDS)
+                await ledger.save(LAST_SECONDS)
 
     @property
     def runner(self) -> Runner:

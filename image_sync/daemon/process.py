@@ -15,7 +15,7 @@ from image_sync.daemon.life import Life
 from image_sync.daemon.watching import Fingerprint, watch
 from image_sync.errors import ConfigError, ImageSyncError
 from image_sync.events import ConfigRejected, Emit, ProcessStarted, Warned
-from image_sync.runtime.beside import Task
+from image_sync.runtime.beside import Task, beside
 from image_sync.runtime.files import sweep_private_folders
 from image_sync.runtime.fingerprint import fingerprint
 from image_sync.runtime.garbage import collect_garbage
@@ -83,15 +83,16 @@ class Process:
             ConfigError: A file that the configuration names cannot be used.
         """
         sweep_private_folders()  # which a killed process of ours left behind, with accounts in them
-        async with anyio.create_task_group() as tasks, acting_on(self._actions(tasks)):
+        async with (
+            anyio.create_task_group() as tasks,
+            acting_on(self._actions(tasks)),
+            beside([collect_garbage, *self._beside]),
+        ):
             self._emit(ProcessStarted())  # who reads it may send signals
             tasks.start_soon(watch, self._source.fingerprint, self.reload, self._source.known)
             tasks.start_soon(watch, self._accounts, self._retry)
             if is_init():
                 tasks.start_soon(reap_orphans)
-            tasks.start_soon(collect_garbage)
-            for task in self._beside:
-                tasks.start_soon(task)
             await self._work()
             tasks.cancel_scope.cancel()
         if self._failure:

@@ -1,6 +1,5 @@
 """The examination from its start to its end: in which order things are looked at, and told."""
 
-import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -30,9 +29,8 @@ from image_sync.examination import (
 from image_sync.model import ImageSpec
 from image_sync.report import counted
 from image_sync.runtime.parallel import for_each
-from image_sync.runtime.signals import Ending, acting_on
+from image_sync.runtime.signals import ENDING, Ending, acting_on
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AT_ONCE = 64
 """Registries that are asked at once: more than a configuration names, as a rule."""
 
@@ -66,7 +64,7 @@ async def examine(
     doctor = _Doctor(scope, emit, environ, patience)
     working = anyio.CancelScope()
     ending = Ending(lambda _: working.cancel())
-    async with acting_on(dict.fromkeys(_ENDING, ending)):
+    async with acting_on(dict.fromkeys(ENDING, ending)):
         with working:
             await doctor.run()
     report = make_examination(

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 
 import anyio
 
+from image_sync.config.listen import parse_listen
 from image_sync.engines import Sight, spell
 from image_sync.examination import Finding, Level
-from image_sync.oci.reference import split_host
 from image_sync.runtime.process import dies_with_us
 
-NOWHERE = "none"
-"""Stands for a server that is not wanted, in `settings.server.listen`."""
 _MOST_SECONDS = 60.0
 """By which clocks may differ: tokens of five minutes and less are judged by them."""
 _NO_PLACE = "write HOST:PORT, :PORT or none"
@@ -52,14 +50,13 @@ def clock_finding(ahead: dict[str, float]) -> Finding | None:
 
 async def listen_finding(listen: str) -> Finding:
     """Whether the address of probes and metrics is free."""
-    if listen == NOWHERE:
-        return Finding(Level.OK, "server", "no probes and metrics are served")
     try:
-        host, port = split_host(listen)
-        if port is None:
-            raise ValueError(listen)  # noqa: TRY301 - the same finding
+        address = parse_listen(listen)
+        if address is None:
+            return Finding(Level.OK, "server", "no probes and metrics are served")
+        host, port = address
         listener = await anyio.create_tcp_listener(local_host=host or None, local_port=port)
-    except (ValueError, OverflowError):
+    except ValueError:
         return Finding(Level.WARN, "server", f"{listen!a} is no address to listen on", _NO_PLACE)
     except OSError as error:
         remedy = "set settings.server.listen, unless it is image-sync that listens there already"

@@ -13,6 +13,9 @@ from image_sync.runtime.process import kill_all
 
 Action = Callable[[int], None]
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end in order what runs once; HUP is what a closed terminal sends."""
+
 
 @asynccontextmanager
 async def acting_on(actions: Mapping[signal.Signals, Action]) -> AsyncIterator[None]:

@@ -62,7 +62,7 @@ class Agenda(Generic[Key]):
         else:
             self._leave(key, entry.rhythm)
             entry.rhythm, entry.failures, entry.rests_until = rhythm, 0, 0.0
-        self._rhythms.setdefault(id(rhythm), (rhythm, {}))[1][key] = None
+        self._join(key, rhythm)
         if entry.taken:
             entry.again = True
         else:
@@ -74,7 +74,7 @@ class Agenda(Generic[Key]):
         if entry.rhythm is not rhythm:
             self._leave(key, entry.rhythm)
             entry.rhythm = rhythm
-            self._rhythms.setdefault(id(rhythm), (rhythm, {}))[1][key] = None
+            self._join(key, rhythm)
 
     def remove(self, key: Key) -> None:
         """Forget a key, also one that is being worked on."""
@@ -166,6 +166,9 @@ class Agenda(Generic[Key]):
             if entry and entry.ticket == ticket:
                 return
             heapq.heappop(self._alone)
+
+    def _join(self, key: Key, rhythm: Rhythm) -> None:
+        self._rhythms.setdefault(id(rhythm), (rhythm, {}))[1][key] = None
 
     def _leave(self, key: Key, rhythm: Rhythm) -> None:
         members = self._rhythms[id(rhythm)][1]

@@ -12,7 +12,7 @@ from image_sync.sync.copy import Copier
 from image_sync.sync.examining import KnownDamage, Scheduled
 from image_sync.sync.hosts import Reserves
 from image_sync.sync.inspection import DamagedParts, Inspection
-from image_sync.sync.ledger import Ledger
+from image_sync.sync.ledger import LAST_SECONDS, Ledger
 from image_sync.sync.ledger_stores import FileStore, RegistryStore
 from image_sync.sync.making import Maker
 from image_sync.sync.passing import Pass
@@ -24,6 +24,7 @@ from image_sync.sync.runner import Runner
 from image_sync.sync.unchanged import Examines, Unchanged
 
 __all__ = [
+    "LAST_SECONDS",
     "Bringer",
     "Checker",
     "Conversion",

@@ -25,6 +25,9 @@ _READABLE = frozenset({1, VERSION})
 """Versions that are read; documents of version 1 have no converted pairs."""
 _SAVE_SECONDS = 30.0
 """For saving: some small requests to the cache."""
+LAST_SECONDS = 5.0
+"""For saving when a process ends: KILL follows TERM after 30 s in Kubernetes, 10 s in Docker, and
+what is remembered saves requests, no more."""
 MAX_PAIRS = 50_000
 """Pairs that are kept: 10,000 images with five digests each, 12 MB as a document."""
 _REFRESH_DAYS = 7
