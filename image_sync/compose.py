@@ -9,20 +9,21 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import anyio
 import msgspec
 
 from image_sync import config
 from image_sync.config import LeaseEntry, Resolved, Shard, Tool
 from image_sync.credentials import CredentialStore, paths_of
-from image_sync.engines import Access, Builtin, Crane, Engine, Selection, Skopeo
+from image_sync.engines import Access, Bandwidth, Builtin, Crane, Engine, Selection, Skopeo
 from image_sync.errors import ConfigError, Problem
 from image_sync.events import Emit, Warned
-from image_sync.http import ApiClient, Http, Memory
-from image_sync.kubernetes import Election, PodLeases, find_pod
+from image_sync.http import Http, Memory
+from image_sync.kubernetes import ACCOUNT, Election, find_pod, reaching
 from image_sync.model import ImageSpec, SyncResult
 from image_sync.registry import Authenticator, RegistryClient
+from image_sync.runtime.farewell import taking_back
 from image_sync.runtime.process import find_program
+from image_sync.schedule import Capacity
 from image_sync.sync import (
     Bringer,
     Checker,
@@ -41,8 +42,6 @@ from image_sync.sync import (
     Unchanged,
 )
 
-_CANCEL_SECONDS = 5.0
-"""For taking back unfinished uploads at the end: one request each, all at once."""
 _UNBOUND = (
     "{} knows no bandwidth_limit and copies as fast as it can: the limit is kept where "
     "settings.preferred_tool is builtin"
@@ -66,6 +65,31 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     cost: bool = False
 
 
+class ProcessWide:
+    """What holds for a process as a whole, whatever configurations come and go in it.
+
+    Copies that an earlier configuration began count for the next one, and keep to its limits.
+
+    Args:
+        emit: Takes the events.
+
+    Attributes:
+        memory: What is known of hosts.
+        copying: The places of the copies.
+        bandwidth: How many bytes of blobs pass in a second.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self.memory = Memory(emit)
+        self.copying = Capacity(0)
+        self.bandwidth = Bandwidth()
+
+    def adopt(self, resolved: Resolved) -> None:
+        """Have another configuration hold from now on."""
+        self.copying.total = resolved.settings.concurrency
+        self.bandwidth.adopt(resolved.settings.bandwidth_limit, resolved.hosts)
+
+
 class Parts(msgspec.Struct, frozen=True):
     """What passes are made of."""
 
@@ -79,6 +103,7 @@ class Parts(msgspec.Struct, frozen=True):
     selection: Selection
     referrers: Referrers
     builtin: Builtin
+    copying: Capacity
 
     def a_pass(
         self, resolved: Resolved, orders: Orders, emit: Emit, examines: Examines | None = None
@@ -118,7 +143,9 @@ class Parts(msgspec.Struct, frozen=True):
         """
         limits = Limits(
             concurrency=resolved.settings.concurrency,
+            copying=self.copying,
             check_concurrency=resolved.settings.check_concurrency,
+            timeout=resolved.settings.pass_timeout_secs,
             lasting=True,
         )
         looks = self._looks(examines)
@@ -134,7 +161,7 @@ async def assembled(
     orders: Orders,
     emit: Emit,
     environ: Mapping[str, str],
-    memory: Memory | None = None,
+    process: ProcessWide | None = None,
 ) -> AsyncIterator[Parts]:
     """The parts, open as long as the `async with`.
 
@@ -143,14 +170,17 @@ async def assembled(
         orders: What is wanted.
         emit: Takes the events.
         environ: For finding tools and credentials.
-        memory: What is known of hosts already.
+        process: What holds for the whole process, where this is not all that it does.
 
     Raises:
         ConfigError: A file that the configuration names cannot be used.
     """
     settings, hosts = resolved.settings, resolved.hosts
     credentials = _credentials(resolved, emit, environ)
-    async with Http(policies=hosts, emit=emit, source_proxy=settings.proxy, memory=memory) as http:
+    process = process or ProcessWide(emit)
+    async with Http(
+        policies=hosts, emit=emit, source_proxy=settings.proxy, memory=process.memory
+    ) as http:
         client = RegistryClient(http, Authenticator(http, credentials, hosts))
         ledger = Ledger(_store(resolved, client, orders.shard), emit, _today)
         reserves, maker = Reserves(http, hosts), Maker(client)
@@ -162,10 +192,11 @@ async def assembled(
             source_proxy=settings.proxy,
         )
         deadline = float(settings.pull_timeout_secs)
-        async with _builtin(client, resolved) as builtin:
+        async with _builtin(client, process.bandwidth) as builtin:
             selection = Selection(_engines(resolved, access, builtin, emit))
             bringer = Bringer(client, maker, selection, http, reserves, deadline, emit)
             referrers = Referrers(client, builtin, http, reserves, deadline, emit)
+            process.adopt(resolved)
             yield Parts(
                 http,
                 credentials,
@@ -185,36 +216,37 @@ async def assembled(
                 selection,
                 referrers,
                 builtin,
+                process.copying,
             )
 
 
 @asynccontextmanager
 async def contending(
-    lease: LeaseEntry, emit: Emit, environ: Mapping[str, str]
+    lease: LeaseEntry, emit: Emit, environ: Mapping[str, str], account: Path = ACCOUNT
 ) -> AsyncIterator[Election]:
     """An election between the replicas that share a Lease, open as long as the `async with`.
+
+    Args:
+        lease: The Lease.
+        emit: Takes the events.
+        environ: Where the API is, and the Pod's name.
+        account: Folder with the files of the Pod's account.
 
     Raises:
         ConfigError: This process runs in no Pod.
         ApiError: The Pod's account cannot be used.
     """
-    pod = find_pod(environ)
-    namespace = lease.namespace or pod.namespace()
-    async with ApiClient(pod.url, pod.ca_file) as api:
-        leases = PodLeases(api, pod, namespace, lease.name)
+    pod = find_pod(environ, account)
+    async with reaching(pod, lease.name, lease.namespace) as leases:
         yield Election(leases, pod.identity, float(lease.duration_secs), emit)
 
 
 @asynccontextmanager
-async def _builtin(client: RegistryClient, resolved: Resolved) -> AsyncIterator[Builtin]:
+async def _builtin(client: RegistryClient, bandwidth: Bandwidth) -> AsyncIterator[Builtin]:
     """The builtin engine; at its end the uploads that it left unfinished are taken back."""
-    limit = resolved.settings.bandwidth_limit
-    builtin = Builtin(client, bandwidth=limit, policies=resolved.hosts)
-    try:
+    builtin = Builtin(client, bandwidth=bandwidth)
+    async with taking_back(builtin.aclose):
         yield builtin
-    finally:
-        with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
-            await builtin.aclose()
 
 
 def _credentials(resolved: Resolved, emit: Emit, environ: Mapping[str, str]) -> CredentialStore:

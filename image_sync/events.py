@@ -36,6 +36,17 @@ class PassStarted(msgspec.Struct, frozen=True, tag=True):
     dry_run: bool
 
 
+class PassResized(msgspec.Struct, frozen=True, tag=True):
+    """More images came due while a pass runs, or some of it are not configured any more.
+
+    Attributes:
+        images: How many it has now, done or not.
+    """
+
+    pass_id: str
+    images: int
+
+
 class PassFinished(msgspec.Struct, frozen=True, tag=True):
     """A pass is over.
 
@@ -99,6 +110,22 @@ class Stopping(msgspec.Struct, frozen=True, tag=True):
     signal: int
     copies: int
     grace: float
+
+
+class Stopped(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A process ends; nothing is told after this.
+
+    Attributes:
+        signal: The number of the signal that ended it, None if none did.
+        copies: How many copies were cut off, None if that is not known.
+        error: What ended it in place of a signal.
+        at_once: A second signal ended it, and nothing was waited for.
+    """
+
+    signal: int | None = None
+    copies: int | None = None
+    error: str | None = None
+    at_once: bool = False
 
 
 class LeadershipChanged(msgspec.Struct, frozen=True, tag=True):
@@ -297,11 +324,13 @@ Event = (
     ProcessStarted
     | Listening
     | PassStarted
+    | PassResized
     | PassFinished
     | PassPlanned
     | ConfigAdopted
     | ConfigRejected
     | Stopping
+    | Stopped
     | LeadershipChanged
     | CopyStarted
     | CopyProgress

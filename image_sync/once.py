@@ -12,7 +12,7 @@ import msgspec
 from image_sync.compose import Orders, Parts, assembled
 from image_sync.config import Resolved
 from image_sync.errors import ErrorKind
-from image_sync.events import Emit, PassFinished, PassStarted, Warned
+from image_sync.events import Emit, PassFinished, PassStarted, Stopped, Warned
 from image_sync.model import ImageSpec, Reason, SyncResult, Tally, Verified
 from image_sync.runtime.beside import Task, beside
 from image_sync.runtime.files import sweep_private_folders
@@ -138,7 +138,10 @@ async def _life(
     async with _prepared(resolved, orders, emit, environ) as parts:
         began, clock = datetime.now(UTC), anyio.current_time()
         doing = work(parts)
-        ending = Ending(lambda _: doing.stop())
+        ending = Ending(
+            lambda _: doing.stop(),
+            leaving=lambda signum: emit(Stopped(signal=signum, at_once=True)),
+        )
         async with acting_on(dict.fromkeys(ENDING, ending)), beside(tasks):
             results = await doing.run()
     return Ended(

@@ -25,9 +25,16 @@ _LONG_HEX = re.compile(rf"([0-9a-f]{{{_SHORT_DIGEST}}})[0-9a-f]{{20,}}")
 _WIDE = 200
 """Columns of a table that is not written to a terminal."""
 
+_FOR_LATER = frozenset({Reason.DEFERRED, Reason.PAUSED})
+"""Why a pass would skip an image, too."""
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One image in the report."""
+    """One image in the report.
+
+    `skipped` says no more than that nothing was done, as in 0.1.1; `would_pull` tells what a pass
+    would copy from what it would leave for later.
+    """
 
     image: str
     tag: str
@@ -35,6 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     action: str
     reason: str
+    would_pull: bool
     remote_digest: str | None
     cached_digest: str | None
     expected_digest: str | None
@@ -49,11 +57,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The pass in numbers; `deferred` counts some of the skipped."""
+    """The pass in numbers; `would_pull` and `deferred` count some of the skipped."""
 
     pulled: int
     already_cached: int
     skipped: int
+    would_pull: int
     deferred: int
     failed: int
     total: int
@@ -90,9 +99,11 @@ def make_report(
         duration: Seconds it took.
         dry_run: Whether nothing was to be copied.
     """
+    rows = [_row(result) for result in results]
     summary = Summary(
         **msgspec.structs.asdict(Tally.of(results)),
         total=len(results),
+        would_pull=sum(row.would_pull for row in rows),
         duration_ms=milliseconds(duration),
         dry_run=dry_run,
     )
@@ -100,7 +111,7 @@ def make_report(
         timestamp=began.isoformat(),
         cache_registry=cache_registry,
         summary=summary,
-        results=[_row(result) for result in results],
+        results=rows,
     )
 
 
@@ -126,9 +137,8 @@ def print_table(report: Report, stream: TextIO) -> None:
 
 def summary_line(summary: Summary) -> str:
     """The numbers of a pass in one line."""
-    waiting = summary.skipped - summary.deferred
     counts = [
-        f"{waiting} out of date" if summary.dry_run else f"{summary.pulled} pulled",
+        f"{summary.would_pull} out of date" if summary.dry_run else f"{summary.pulled} pulled",
         f"{summary.already_cached} already cached",
         f"{summary.failed} failed",
     ]
@@ -218,6 +228,7 @@ def _row(result: SyncResult) -> Row:
         target=str(spec.target_reference),
         action=result.action,
         reason=result.reason,
+        would_pull=result.action is Action.SKIPPED and result.reason not in _FOR_LATER,
         remote_digest=_text(result.remote_digest),
         cached_digest=_text(result.cached_digest),
         expected_digest=_text(result.expected_digest),
@@ -234,11 +245,10 @@ def _row(result: SyncResult) -> Row:
 
 def _cells(row: Row) -> tuple[str, ...]:
     digest = row.expected_digest or row.remote_digest
-    outdated = row.action == Action.SKIPPED and row.reason != Reason.DEFERRED
     size = row.bytes_copied if row.cost_bytes is None else row.cost_bytes
     return (
         written(row.image, short_tag(row.tag)),
-        "would pull" if outdated else row.action,
+        "would pull" if row.would_pull else row.action,
         row.reason,
         short_digest(digest),
         human_bytes(size) if size is not None else "-",

@@ -4,6 +4,9 @@ import io
 import json
 from datetime import UTC, datetime
 
+import msgspec
+import pytest
+
 from image_sync.errors import ErrorKind, Side
 from image_sync.model import Action, Reason, SyncResult, Verdict
 from image_sync.oci import Digest
@@ -66,6 +69,42 @@ def test_every_field_of_0_1_1_is_there_with_its_meaning() -> None:
         ["a.example/a", "1", "pulled", str(X), str(C), 67, None],
         ["a.example/a", "1", "failed", None, None, 0, "source: it is down"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "would_pull", "shown"),
+    [
+        pytest.param(Reason.MISSING, True, "would pull", id="missing"),
+        pytest.param(Reason.CHANGED, True, "would pull", id="changed"),
+        pytest.param(Reason.DEFERRED, False, "skipped", id="deferred"),
+        pytest.param(Reason.PAUSED, False, "skipped", id="paused"),
+    ],
+)
+def test_a_dry_run_tells_what_would_be_copied_as_json_and_as_a_table(
+    *, reason: Reason, would_pull: bool, shown: str
+) -> None:
+    """The action stays `skipped`, as in 0.1.1; a field beside it tells what the table does."""
+    skipped = msgspec.structs.replace(PULLED, action=Action.SKIPPED, reason=reason)
+    cached = msgspec.structs.replace(PULLED, action=Action.ALREADY_CACHED, reason=Reason.UNCHANGED)
+    report = make_report(
+        [skipped, cached], cache_registry="zot:5000", began=BEGAN, duration=1.2, dry_run=True
+    )
+    parsed = json.loads(as_json(report))
+    found = [(row["action"], row["would_pull"]) for row in parsed["results"]]
+    assert found == [("skipped", would_pull), ("already_cached", False)]
+    assert parsed["summary"]["would_pull"] == would_pull
+    stream = io.StringIO()
+    print_table(report, stream)
+    lines = stream.getvalue().splitlines()
+    assert shown in lines[1]
+    assert f"2 images: {would_pull:d} out of date, 1 already cached" in lines[-1]
+
+
+def test_a_pass_that_copies_would_pull_nothing_more() -> None:
+    """The field is there, so that nobody has to ask whether it is."""
+    summary = document()["summary"]
+    assert isinstance(summary, dict)
+    assert summary["would_pull"] == 0
 
 
 def test_the_table_shows_every_image_and_every_error() -> None:

@@ -9,11 +9,12 @@ import anyio
 
 from image_sync.cli import exit_codes
 from image_sync.cli.display import Display
+from image_sync.cli.ending import telling_the_end
 from image_sync.cli.options import Asked, fingerprint_of, read_scope
 from image_sync.daemon import Process, Source
 from image_sync.errors import ConfigError, ListenError, Problem
 from image_sync.events import Emit, Listening, Warned, to_all
-from image_sync.observe import Board, EventLog
+from image_sync.observe import Board, EventLog, Interrupted
 from image_sync.observe.metrics import Metrics
 from image_sync.runtime.serve import Address, serving
 from image_sync.server import application
@@ -29,12 +30,13 @@ def until_stopped(asked: Asked) -> int:
     fingerprint = partial(fingerprint_of, asked)
     known, scope = fingerprint(), read_scope(asked)
     environ = dict(os.environ)
-    board, metrics = Board(), Metrics(metadata.version("image-sync"))
+    board, metrics, interrupted = Board(), Metrics(metadata.version("image-sync")), Interrupted()
     display = Display(board, plain=asked.log_format == "json")
-    emit = to_all(EventLog(), board, metrics)
+    emit = to_all(EventLog(), board, metrics, interrupted)
     source = Source(read=partial(read_scope, asked), fingerprint=fingerprint, known=known)
     process = Process(scope, source, emit, environ, display.print_status, beside=display.tasks)
-    anyio.run(_serve, process, metrics, emit)
+    with telling_the_end(process, interrupted, emit):
+        anyio.run(_serve, process, metrics, emit)
     return exit_codes.OK
 
 

@@ -8,6 +8,7 @@ import click
 from image_sync.cli import exit_codes
 from image_sync.cli.options import Asked, of_a_pass, read_scope
 from image_sync.cli.printing import print_report
+from image_sync.events import Stopped
 from image_sync.examination import print_examination
 from image_sync.observe import EventLog
 
@@ -26,7 +27,10 @@ def doctor(asked: Asked) -> int:
 
     from image_sync.doctor import examine  # noqa: PLC0415
 
-    examined = anyio.run(partial(examine, scope, EventLog(), dict(os.environ)))
+    emit = EventLog()
+    examined = anyio.run(partial(examine, scope, emit, dict(os.environ)))
+    if examined.signal is not None:
+        emit(Stopped(signal=examined.signal))
     report = examined.report
     code = exit_codes.of_examination(report.summary.fail, signal=examined.signal)
     return print_report(report, partial(print_examination, report), asked.output, code)

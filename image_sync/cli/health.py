@@ -1,7 +1,8 @@
 """`image-sync health`: whether the process that runs until it is stopped is alive.
 
 For exec probes and Docker's HEALTHCHECK. A page of one line is asked for: no HTTP library is
-loaded for that.
+loaded for that. An answer counts only with the header that every page of ours has
+(`server/app.py`), so that no other program on that port is taken for image-sync.
 """
 
 import os
@@ -23,6 +24,8 @@ _MOST = 4096
 """Bytes of the answer that are read; it has one line."""
 _OWN = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked, not bound
 """How to reach what listens on every address from the same machine."""
+_PAGE = "/livez"
+_VERSION = re.compile(rb"(?im)^image-sync-version:[ \t]*([0-9A-Za-z.+-]{1,64})[ \t]*\r?$")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
 _FINE = 200
 
@@ -38,7 +41,8 @@ _FINE = 200
 def health(location: str | None, address: str | None) -> int:
     """Say whether the running image-sync is alive: exit 0 if it is, else 1.
 
-    Asks /livez, as a probe of Kubernetes does, and says why not.
+    Asks http://HOST:PORT/livez, as a probe of Kubernetes does, and says what it asked, who
+    answered, and why not. The answer of another program is none.
     """
     if address and location:
         raise click.UsageError("give --address or --config, not both")
@@ -71,14 +75,15 @@ def _reachable(text: str) -> tuple[str, int]:
 async def _ask(host: str, port: int, deadline: float = _DEADLINE) -> tuple[bool, str]:
     """Whether it is alive, and a line that says so."""
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    url = f"http://{where}{_PAGE}"
     try:
         with anyio.fail_after(deadline):
             answer = await _fetch(host, port, where)
     except TimeoutError:
-        return False, f"no answer from {where} within {deadline:g} s"
+        return False, f"no answer from {url} within {deadline:g} s"
     except (OSError, anyio.BrokenResourceError) as error:
-        return False, f"nobody answers at {where}: {_reason(error)}"
-    return _judge(answer, where)
+        return False, f"nobody answers at {url}: {_reason(error)}"
+    return _judge(answer, url)
 
 
 def _reason(error: Exception) -> str:
@@ -92,7 +97,7 @@ async def _fetch(host: str, port: int, where: str) -> bytes:
     """The answer, all of it or its beginning."""
     answer = b""
     async with await anyio.connect_tcp(host, port) as stream:
-        request = f"GET /livez HTTP/1.1\r\nHost: {where}\r\nConnection: close\r\n\r\n"
+        request = f"GET {_PAGE} HTTP/1.1\r\nHost: {where}\r\nConnection: close\r\n\r\n"
         await stream.send(request.encode("ascii"))
         async for chunk in stream:
             answer += chunk
@@ -101,11 +106,13 @@ async def _fetch(host: str, port: int, where: str) -> bytes:
     return answer[:_MOST]
 
 
-def _judge(answer: bytes, where: str) -> tuple[bool, str]:
-    status = _STATUS.match(answer)
-    if status is None:
-        return False, f"what answers at {where} is not image-sync"
+def _judge(answer: bytes, url: str) -> tuple[bool, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, version = _STATUS.match(head), _VERSION.search(head)
+    if status is None or version is None:
+        return False, f"what answers at {url} is not image-sync"
+    who = f"image-sync {version[1].decode()}"
     if int(status[1]) == _FINE:
-        return True, f"alive at {where}"
-    reason = answer.partition(b"\r\n\r\n")[2].decode("utf-8", "replace").strip()
-    return False, f"{where} answers {status[1].decode()}: {printable(reason)}"
+        return True, f"{who} is alive at {url}"
+    reason = printable(body.decode("utf-8", "replace").strip())
+    return False, f"{who} at {url} answers {status[1].decode()}: {reason}"

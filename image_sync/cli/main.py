@@ -39,7 +39,7 @@ class _Verbs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default verb where none was given."""
-        own = {*self.commands, *ctx.help_option_names, "--version"}
+        own = {*self.commands, *ctx.help_option_names, "--version"} - {str(run.name)}
         given = args and args[0] in own
         completing = not args and ctx.resilient_parsing
         return super().parse_args(ctx, args if given or completing else [str(run.name), *args])

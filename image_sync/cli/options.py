@@ -154,6 +154,9 @@ def refuse_misplaced(references: Sequence[str]) -> None:
     commands = group.commands if isinstance(group, click.Group) else {}
     verbs = [name for name, verb in commands.items() if not verb.hidden]
     for name in references:
+        if name in commands.keys() - verbs:
+            text = f"{name} is no verb: image-sync makes passes without one, so leave it out"
+            raise click.UsageError(text)
         if name in verbs:
             raise click.UsageError(f"{name} is a verb and comes first: image-sync {name} …")
         if Path(name).suffix in _CONFIG_SUFFIXES or Path(name).is_file():
@@ -169,6 +172,10 @@ def refuse_unfinished(loaded: config.Loaded, resolved: config.Resolved) -> None:
     Raises:
         ConfigError: It names the embedded registry.
     """
+    if resolved.cache.embedded is not None and not loaded.files:
+        advice = "name the cache of these images with --cache HOST"
+        text = f"{advice}: the embedded registry, their default, is not in this version"
+        raise ConfigError([Problem("; ".join([text, *loaded.warnings]))])
     if resolved.cache.embedded is not None:
         text = "the embedded registry is not there yet: name a cache, here or with --cache HOST"
         path = "cache_registry"

@@ -9,12 +9,21 @@ from image_sync.cli import exit_codes
 from image_sync.cli.display import Display
 from image_sync.cli.options import Asked, of_a_pass, read_scope
 from image_sync.cli.printing import print_report
-from image_sync.events import to_all
-from image_sync.observe import Board, EventLog
+from image_sync.events import Stopped, to_all
+from image_sync.observe import Board, EventLog, was_cut_off
 from image_sync.report import make_report, print_table
 
 
-@click.command(hidden=True)
+class _Nameless(click.Command):
+    """What a command line means that names no verb."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As it is called: without a name."""
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.find_root().command_path, pieces)
+
+
+@click.command(cls=_Nameless, hidden=True)
 @click.option("--once", is_flag=True, help="One pass, then exit.")
 @click.option("--dry-run", is_flag=True, help="One pass that decides and copies nothing.")
 @of_a_pass
@@ -57,6 +66,8 @@ def one_pass(
     display = Display(board, plain=asked.log_format == "json")
     emit = to_all(EventLog(), board) if display.tasks else EventLog()
     swept = anyio.run(sweep, scope.resolved, orders, emit, dict(os.environ), display.tasks)
+    if swept.signal is not None:
+        emit(Stopped(signal=swept.signal, copies=sum(map(was_cut_off, swept.results))))
     report = make_report(
         swept.results,
         cache_registry=scope.resolved.cache.text,

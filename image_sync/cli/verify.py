@@ -8,6 +8,7 @@ import click
 from image_sync.cli import exit_codes
 from image_sync.cli.options import Asked, of_a_pass, read_scope
 from image_sync.cli.printing import print_report
+from image_sync.events import Stopped
 from image_sync.observe import EventLog
 from image_sync.verification import make_verification, print_verification
 
@@ -31,7 +32,10 @@ def verify(asked: Asked, *, deep: bool, heal: bool) -> int:
 
     orders = Orders(specs=scope.specs, shard=scope.shard)
     inspecting = partial(inspect, deep=deep, heal=heal)
-    inspected = anyio.run(inspecting, scope.resolved, orders, EventLog(), dict(os.environ))
+    emit = EventLog()
+    inspected = anyio.run(inspecting, scope.resolved, orders, emit, dict(os.environ))
+    if inspected.signal is not None:
+        emit(Stopped(signal=inspected.signal))
     report = make_verification(
         inspected.results,
         cache_registry=scope.resolved.cache.text,

@@ -2,7 +2,8 @@
 
 msgspec stops at its first error and knows no lines; this goes through every key, notes every
 problem with its place, drops what is wrong and keeps the rest, so that whatever remains fits the
-schema and can be checked further. Under `images` and `registries` a scalar that should be text is
+schema and can be checked further. A misspelled key is a problem, and then read as what was meant:
+nothing is missing but a letter. Under `images` and `registries` a scalar that should be text is
 the text that stands in the file (`tag: 1.20`); elsewhere a number or a boolean is not text.
 
 Not here: what values mean together (`config/resolve.py`).
@@ -18,7 +19,7 @@ from image_sync.config.images import short_form
 from image_sync.config.schema import Config, ImageEntry
 from image_sync.config.settings import Settings
 from image_sync.config.tree import Entry, Mapping, Node, Plain, Scalar, Sequence, Where
-from image_sync.config.wording import did_you_mean, label, quoted
+from image_sync.config.wording import closest, did_you_mean, label, quoted
 from image_sync.errors import Problem
 
 Builtin = Plain | list["Builtin"] | dict[str, "Builtin"]
@@ -115,12 +116,29 @@ class Converter:
                     whole = False
                 else:
                     plain[name] = value
+        meant = self._meant(node, struct, path)
+        plain |= {name: value for name, value in meant.items() if not isinstance(value, UnsetType)}
+        whole = whole and UNSET not in meant.values()
         for name, known in keys.items():
-            if known.required and name not in node.entries:
+            if known.required and name not in node.entries.keys() | meant:
                 inner = f"{path}.{name}" if path else name
                 self._problem(node.where, inner, f"is missing: expected {known.expected}")
                 whole = False
         return plain, whole
+
+    def _meant(self, node: Mapping, struct: type, path: str) -> dict[str, Builtin | UnsetType]:
+        """The values of misspelled keys, by the names of those that were meant; no complaints."""
+        keys = keys_of(struct)
+        meant: dict[str, Builtin | UnsetType] = {}
+        told = len(self.problems)
+        for name, entry in node.entries.items():
+            right = None if name in keys else closest(name, keys)
+            if right and right not in node.entries.keys() | meant:
+                inner = f"{path}.{right}" if path else right
+                known = keys[right]
+                meant[right] = self._value(entry.node, known.type, inner, known.expected)
+        del self.problems[told:]
+        return meant
 
     def _value(
         self, node: Node, kind: inspect.Type, path: str, expected: str

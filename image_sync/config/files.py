@@ -93,6 +93,15 @@ def _located(location: str | None, environ: Mapping[str, str]) -> tuple[Path, st
     raise ConfigError([Problem(text)])
 
 
+def left_unread(environ: Mapping[str, str]) -> str | None:
+    """The configuration that is read where nobody names images; None if there is none."""
+    try:
+        path, origin = _located(None, environ)
+    except ConfigError:
+        return None
+    return f"{printable(str(path))} of {origin}" if origin else str(path)
+
+
 def _exists(path: Path) -> bool:
     """True unless there is nothing; what cannot be seen is for the reader to complain about."""
     try:

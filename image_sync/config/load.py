@@ -71,7 +71,8 @@ def from_arguments(
     """The configuration that images named on the command line make, without a file.
 
     A reference without a tag means `latest`, as everywhere on command lines. The cache is what a
-    flag or the environment says, else `embedded`.
+    flag or the environment says, else `embedded`. A file that would be read without them is not,
+    which is a warning.
 
     Raises:
         ConfigError: Something is wrong; it carries every problem there is.
@@ -89,7 +90,12 @@ def from_arguments(
         "images": Entry(top, List(top, tuple(items))),
     }
     tree = _overlaid(Tree(top, entries), _overlays(environ, overrides, problems))
-    return _converted(tree, (), problems)
+    loaded = _converted(tree, (), problems)
+    unread = files.left_unread(environ)
+    if unread is None:
+        return loaded
+    text = f"{unread} is not read, because images are named; --image GLOB narrows those in it"
+    return msgspec.structs.replace(loaded, warnings=(text,))
 
 
 def _root(source: files.Source, problems: list[Problem]) -> Tree | None:

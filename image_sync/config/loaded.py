@@ -30,11 +30,13 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         origins: Where its values stand, by path, as in `images[3].tag`; a path that is not in here
             has its default.
         files: The files it was read from.
+        warnings: What is worth saying once about where it was read from, each in one line.
     """
 
     config: Config
     origins: Mapping[str, Where]
     files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def where(self, path: str) -> Where:
         """The place of a value, or of the nearest thing around it."""

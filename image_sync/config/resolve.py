@@ -78,7 +78,7 @@ def resolve(loaded: Loaded, *, shards: int = 1) -> Resolved:
         listen=resolver.listen,
         listen_is_named=_LISTEN in loaded.origins,
         tool_is_named="settings.preferred_tool" in loaded.origins,
-        warnings=warnings,
+        warnings=(*loaded.warnings, *warnings),
     )
 
 

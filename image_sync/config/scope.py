@@ -46,7 +46,6 @@ def _ways(scope: Scope) -> tuple[object, ...]:
         schedule=_OUTSIDE.schedule,
         time_zone=_OUTSIDE.time_zone,
         shutdown_grace_secs=_OUTSIDE.shutdown_grace_secs,
-        pass_timeout_secs=_OUTSIDE.pass_timeout_secs,
         server=_OUTSIDE.server,
         lease=_OUTSIDE.lease,
     )

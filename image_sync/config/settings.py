@@ -113,8 +113,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass_timeout_secs: Annotated[
         Seconds | None,
         Meta(
-            description="Deadline of a whole pass, in seconds; what is left is reported `failed`. "
-            "No limit if unset."
+            description="Deadline of a pass for each of its images, in seconds from when it came "
+            "due, waiting included; what is left is reported `failed`. No limit if unset."
         ),
     ] = None
     skip_on_error: Annotated[

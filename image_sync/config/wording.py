@@ -45,5 +45,10 @@ def label(name: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     """A suggestion in parentheses with a leading space, or nothing."""
-    close = get_close_matches(word, known, n=1)
-    return f" (did you mean {prefix}{close[0]}?)" if close else ""
+    close = closest(word, known)
+    return f" (did you mean {prefix}{close}?)" if close else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The word that was meant; None if none is like it."""
+    return next(iter(get_close_matches(word, known, n=1)), None)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import yaml
 
+from image_sync.config.syntax import Fault, Spot, explain
 from image_sync.config.tree import Entry, Mapping, Node, Scalar, Sequence, Where
 from image_sync.config.wording import printable, quoted
 from image_sync.errors import ConfigError, Problem
@@ -52,18 +53,25 @@ def parse(data: bytes, source: str) -> tuple[Node | None, list[Problem]]:
     try:
         return builder.document(), builder.problems
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = Where(source, mark.line + 1, mark.column + 1) if mark else Where(source)
-        context = f" {error.context}" if error.context else ""
-        lines = text.split("\n")
-        line = lines[mark.line] if mark and mark.line < len(lines) else ""
-        tab = "; indent with blanks, not tabs" if line.lstrip(" ").startswith("\t") else ""
-        message = printable(f"not valid YAML: {error.problem}{context}{tab}")
-        raise ConfigError([*builder.problems, Problem(message, str(where))]) from error
+        problem = _syntax_problem(error, text, source)
+        raise ConfigError([*builder.problems, problem]) from error
     except yaml.reader.ReaderError as error:
         where = _place(text.encode(), error.position, source)
         message = f"the character U+{error.character:04X} is not allowed in YAML"
         raise ConfigError([*builder.problems, Problem(message, str(where))]) from error
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str, source: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Problem(printable(f"not valid YAML: {error.problem}"), source)
+    at = Spot(mark.line, mark.column)
+    begun = error.context_mark
+    since = Spot(begun.line, begun.column) if begun else at
+    fault = Fault(error.problem or "", error.context or "", at, since, text.split("\n"))
+    spot, said = explain(fault)
+    where = Where(source, spot.line + 1, spot.column + 1)
+    return Problem(printable(f"not valid YAML: {said}"), str(where))
 
 
 def _decoded(data: bytes, source: str) -> str:

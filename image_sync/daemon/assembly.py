@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from image_sync.compose import Orders, assembled
+from image_sync.compose import Orders, ProcessWide, assembled
 from image_sync.config import Scope
 from image_sync.daemon.generation import AtWork
 from image_sync.events import Emit
-from image_sync.http import Memory
 from image_sync.model import SyncResult
 from image_sync.sync import Rounds, Scheduled
 
@@ -23,7 +22,7 @@ class Assembly:
     def __init__(self, emit: Emit, environ: Mapping[str, str]) -> None:
         self._emit = emit
         self._environ = environ
-        self._memory = Memory(emit)
+        self._process = ProcessWide(emit)
         self._rounds: Rounds | None = None
 
     @asynccontextmanager
@@ -37,7 +36,7 @@ class Assembly:
         """
         resolved, emit = scope.resolved, self._emit
         orders = Orders(specs=scope.specs, shard=scope.shard)
-        async with assembled(resolved, orders, emit, self._environ, self._memory) as parts:
+        async with assembled(resolved, orders, emit, self._environ, self._process) as parts:
             rounds = self._rounds_of(scope)
             examines = Scheduled(parts.client, rounds, emit) if rounds else None
             yield AtWork(parts.a_runner(resolved, emit, finished, examines), parts.ledger)

@@ -9,7 +9,7 @@ from anyio.abc import TaskStatus
 
 from image_sync.config import Scope
 from image_sync.model import ImageSpec, SyncResult
-from image_sync.sync import LAST_SECONDS, Runner, interrupted, out_of_time
+from image_sync.sync import LAST_SECONDS, Runner, interrupted
 
 
 class Remembers(Protocol):
@@ -100,21 +100,9 @@ class Generation:
         self.runner.drain(interrupted)
         self.runner.close()
 
-    def give_back(self, spec: ImageSpec) -> None:
-        """Give up one image if it only waits."""
-        self.runner.end(interrupted, spec, waiting=True)
-
-    def stop(self, spec: ImageSpec) -> None:
-        """Give up one image."""
-        self.runner.end(interrupted, spec)
-
-    def give_up(self) -> None:
-        """Give up what is being worked on."""
-        self.runner.end(interrupted)
-
-    def time_out(self) -> None:
-        """The time of the pass is over: give up what belongs to it."""
-        self.runner.end(out_of_time)
+    def give_up(self, spec: ImageSpec | None = None, *, waiting: bool = False) -> None:
+        """Give up an image, or all; or only if they wait, where `waiting`."""
+        self.runner.end(interrupted, spec, waiting=waiting)
 
     async def idle(self) -> None:
         """Wait until nothing is being worked on any more."""

@@ -59,7 +59,6 @@ class Life:
         self._changed = anyio.Event()
         self._beat: float | None = None  # when clocks were looked at last
         self._reached = False  # the cache has answered
-        self._timed_out: float | None = None  # when the pass began whose time was over last
         self._ending: int | None = None
 
     async def run(self, scope: Scope) -> None:
@@ -155,27 +154,11 @@ class Life:
             self._passes.take(due.keys, turn=turn)
             self._outlook.forget()
         self._outlook.tell(self._agenda.wait())
-        self._mind_the_time()
-
-    def _mind_the_time(self) -> None:
-        """Give up what takes longer than a pass may; once, for it takes a while to end."""
-        if self._left() <= 0:
-            self._timed_out = self._passes.began
-            for generation in self._generations:
-                generation.time_out()
-
-    def _left(self) -> float:
-        """Seconds that the running pass has; no end of them if nothing bounds it."""
-        timeout = self._generations[-1].scope.resolved.settings.pass_timeout_secs
-        began = self._passes.began
-        if timeout is None or began is None or began == self._timed_out:
-            return float("inf")
-        return began + timeout - self._clock.monotonic()
 
     async def _wait(self) -> None:
         """Until something is due, or changed."""
         due = self._agenda.wait()
-        longest = min(_LOOK_AGAIN, self._left(), _LOOK_AGAIN if due is None else due)
+        longest = _LOOK_AGAIN if due is None else min(_LOOK_AGAIN, due)
         with anyio.move_on_after(max(0.0, longest)):
             await self._changed.wait()
 
@@ -202,6 +185,7 @@ class Life:
         if self._rhythms is None:
             self._rhythms = Rhythms(timing, self._clock)
         self._rhythms.adopt(timing)
+        self._agenda.keep(self._rhythms.main)
         wanted = {spec.target_reference: spec for spec in scope.specs}
         removed = self._specs.keys() - wanted.keys()
         for reference in removed:
@@ -225,7 +209,7 @@ class Life:
         spec = self._working.get(reference)
         if spec is not None:
             for generation in self._generations:
-                generation.give_back(spec)
+                generation.give_up(spec, waiting=True)
 
     def _remove(self, reference: Reference) -> None:
         del self._specs[reference]
@@ -233,7 +217,7 @@ class Life:
         spec = self._working.pop(reference, None)
         if spec is not None:
             for generation in self._generations:
-                generation.stop(spec)
+                generation.give_up(spec)
             self._passes.drop(reference)
 
     def _finish_image(self, result: SyncResult) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import anyio
@@ -12,9 +13,10 @@ from image_sync.compose import account_files, check_accounts, contending
 from image_sync.config import Scope
 from image_sync.daemon.assembly import Assembly
 from image_sync.daemon.life import Life
-from image_sync.daemon.watching import Fingerprint, watch
+from image_sync.daemon.watching import Fingerprint, Watch
 from image_sync.errors import ConfigError, ImageSyncError
-from image_sync.events import ConfigRejected, Emit, ProcessStarted, Warned
+from image_sync.events import ConfigRejected, Emit, ProcessStarted, Stopped, Warned
+from image_sync.kubernetes import ACCOUNT
 from image_sync.runtime.beside import Task, beside
 from image_sync.runtime.files import sweep_private_folders
 from image_sync.runtime.fingerprint import fingerprint
@@ -49,9 +51,11 @@ class Process:
         environ: For finding tools and credentials.
         status: Prints how things stand; called on SIGQUIT.
         beside: What runs until the end as well.
+        account: Folder with the files of the Pod's account, for a Lease.
 
     Attributes:
         scope: The configuration in force.
+        signal: The number of the signal that ends it, None as long as none came.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Process:
         environ: Mapping[str, str],
         status: Callable[[], None],
         beside: Sequence[Task] = (),
+        account: Path = ACCOUNT,
     ) -> None:
         self.scope = scope
         self._source = source
@@ -69,11 +74,13 @@ class Process:
         self._environ = environ
         self._status = status
         self._beside = beside
+        self._account = account
         self._failure: ImageSyncError | None = None
         self._contending: anyio.CancelScope | None = None
         self._assembly = Assembly(emit, environ)
         self._life: Life | None = None
-        self._told_to_end = False
+        self._files = Watch(source.fingerprint, self.reload, source.known)
+        self.signal: int | None = None
         self._reading = anyio.Lock()
 
     async def run(self) -> None:
@@ -89,8 +96,8 @@ class Process:
             beside([collect_garbage, *self._beside]),
         ):
             self._emit(ProcessStarted())  # who reads it may send signals
-            tasks.start_soon(watch, self._source.fingerprint, self.reload, self._source.known)
-            tasks.start_soon(watch, self._accounts, self._retry)
+            tasks.start_soon(self._files.run)
+            tasks.start_soon(Watch(self._accounts, self._retry).run)
             if is_init():
                 tasks.start_soon(reap_orphans)
             await self._work()
@@ -128,13 +135,14 @@ class Process:
             return
         with anyio.CancelScope() as self._contending:
             try:
-                async with contending(lease, self._emit, self._environ) as election:
+                elected = contending(lease, self._emit, self._environ, self._account)
+                async with elected as election:
                     await election.run(self._live)
             except ImageSyncError as error:
                 self._failure = error
 
     async def _live(self) -> None:
-        if self._told_to_end:
+        if self.signal is not None:
             return
         self._life = Life(self._emit, self._assembly)
         try:
@@ -154,7 +162,7 @@ class Process:
         return fingerprint(account_files(self.scope.resolved, self._environ))
 
     def _actions(self, tasks: TaskGroup) -> dict[signal.Signals, Callable[[int], None]]:
-        ending = Ending(self._end)
+        ending = Ending(self._end, self._leave)
 
         def read_again(_: int) -> None:
             tasks.start_soon(self._read_again)
@@ -168,15 +176,18 @@ class Process:
         }
 
     def _end(self, signum: int) -> None:
-        self._told_to_end = True
+        self.signal = signum
         if self._life:
             self._life.end(signum)
         else:
             self._contend_no_more()
 
+    def _leave(self, signum: int) -> None:
+        self._emit(Stopped(signal=signum, at_once=True))
+
     def _contend_no_more(self) -> None:
         """Once it was told to end: the Lease may have been lost meanwhile."""
-        if self._told_to_end and self._contending:
+        if self.signal is not None and self._contending:
             self._contending.cancel()
 
     def _hurry(self) -> None:
@@ -187,4 +198,5 @@ class Process:
         if self._source.known is None:
             self._emit(Warned("config", _ONCE))
         else:
+            await self._files.acquaint()
             await self.reload()

@@ -16,27 +16,42 @@ Fingerprint = Callable[[], bytes | None]
 """What differs when files do; None if that cannot be told. Called in another thread."""
 
 
-async def watch(
-    fingerprint: Fingerprint, changed: Callable[[], Awaitable[None]], known: bytes | None = None
-) -> None:
-    """Call `changed` whenever a fingerprint is another one and has stayed so for two looks.
+class Watch:
+    """Tells whenever a fingerprint is another one and has stayed so for two looks.
 
     Args:
         fingerprint: Looks at the files.
         changed: Called when they changed.
-        known: What it was when they were read; what it is now if that is None.
+        known: What it was when they were read; what it is at the first look if that is None.
     """
-    seen = await _look(fingerprint)
-    known = seen if known is None else known
-    while seen is not None:
-        await anyio.sleep(LOOK_EVERY)
-        now = await _look(fingerprint)
-        if now == seen and now != known:
-            known = now
-            await changed()
-        seen = now
 
+    def __init__(
+        self,
+        fingerprint: Fingerprint,
+        changed: Callable[[], Awaitable[None]],
+        known: bytes | None = None,
+    ) -> None:
+        self._fingerprint = fingerprint
+        self._changed = changed
+        self._known = known
 
-async def _look(fingerprint: Fingerprint) -> bytes | None:
-    """What it is now; a file system that hangs does not keep the process from ending."""
-    return await to_thread.run_sync(fingerprint, abandon_on_cancel=True)
+    async def run(self) -> None:
+        """Look until cancelled, or as long as there is something to look at."""
+        seen = await self._look()
+        if self._known is None:
+            self._known = seen
+        while seen is not None:
+            await anyio.sleep(LOOK_EVERY)
+            now = await self._look()
+            if now == seen and now != self._known:
+                self._known = now
+                await self._changed()
+            seen = now
+
+    async def acquaint(self) -> None:
+        """Take the files as known as they are: they are about to be read."""
+        self._known = await self._look() or self._known
+
+    async def _look(self) -> bytes | None:
+        """What it is now; a file system that hangs does not keep the process from ending."""
+        return await to_thread.run_sync(self._fingerprint, abandon_on_cancel=True)

@@ -7,8 +7,7 @@ import anyio
 from image_sync.config import LeaseEntry
 from image_sync.errors import ApiError, ConfigError
 from image_sync.examination import Finding, Level
-from image_sync.http import ApiClient
-from image_sync.kubernetes import Pod, PodLeases, find_pod
+from image_sync.kubernetes import Pod, find_pod, reaching
 from image_sync.oci.quoting import printable
 
 _SUBJECT = "lease"
@@ -37,11 +36,9 @@ async def read_lease(entry: LeaseEntry, pod: Pod) -> Finding:
 
 
 async def _read(entry: LeaseEntry, pod: Pod) -> Finding:
-    namespace = entry.namespace or pod.namespace()
-    async with ApiClient(pod.url, pod.ca_file) as api:
-        record = await PodLeases(api, pod, namespace, entry.name).read()
-    name = f"{namespace}/{entry.name}"
+    async with reaching(pod, entry.name, entry.namespace) as leases:
+        record = await leases.read()
     if record is None:
-        return Finding(Level.OK, _SUBJECT, f"{name} is not there: the first replica makes it")
+        return Finding(Level.OK, _SUBJECT, f"{leases} is not there: the first replica makes it")
     holder = printable(record.holder) or "nobody"
-    return Finding(Level.OK, _SUBJECT, f"{name} can be read and is held by {holder}")
+    return Finding(Level.OK, _SUBJECT, f"{leases} can be read and is held by {holder}")

@@ -6,7 +6,7 @@ copied, when, and whether it arrived is decided elsewhere (`sync/`).
 
 from image_sync.engines.access import Access
 from image_sync.engines.base import Copied, CopyRequest, Credentials, Engine, Refusal, Turn
-from image_sync.engines.builtin import Builtin
+from image_sync.engines.builtin import Bandwidth, Builtin
 from image_sync.engines.crane import Crane
 from image_sync.engines.inventory import look_around
 from image_sync.engines.select import Candidate, PassedOver, Selection, leads_on
@@ -16,6 +16,7 @@ from image_sync.engines.versions import spell
 
 __all__ = [
     "Access",
+    "Bandwidth",
     "Builtin",
     "Candidate",
     "Copied",

@@ -7,11 +7,10 @@ import anyio
 import httpx
 
 from image_sync.http.deadlines import Deadlines
+from image_sync.runtime.farewell import GRACE
 
 PIECE = 64 * 1024
 """Bytes that go into the socket at once: what asyncio buffers before it makes a writer wait."""
-_PARTING = 5.0
-"""Seconds for content to end after it was told to: it only lets go of what it holds."""
 
 
 class Upload(httpx.AsyncByteStream):
@@ -45,11 +44,11 @@ class Upload(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         """Return when the content is not read any more, and has cleaned up after itself.
 
-        The request must be over: whoever reads was told to stop.
+        The request must be over: whoever reads was told to stop, and only lets go of what it holds.
         """
         if self._reading is None:
             return
-        with anyio.move_on_after(_PARTING, shield=True):
+        with anyio.move_on_after(GRACE, shield=True):
             if self._pulling:
                 await self._ended.wait()
             await self._reading.aclose()

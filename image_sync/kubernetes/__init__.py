@@ -5,9 +5,19 @@ Kubernetes package is used: three calls over `http/` are all there is.
 """
 
 from image_sync.kubernetes.election import Election
-from image_sync.kubernetes.leases import PodLeases
-from image_sync.kubernetes.pod import Pod, find_pod
+from image_sync.kubernetes.leases import PodLeases, reaching
+from image_sync.kubernetes.pod import ACCOUNT, Pod, find_pod
 from image_sync.kubernetes.record import Leases, Record
 from image_sync.kubernetes.terms import SHORTEST
 
-__all__ = ["SHORTEST", "Election", "Leases", "Pod", "PodLeases", "Record", "find_pod"]
+__all__ = [
+    "ACCOUNT",
+    "SHORTEST",
+    "Election",
+    "Leases",
+    "Pod",
+    "PodLeases",
+    "Record",
+    "find_pod",
+    "reaching",
+]

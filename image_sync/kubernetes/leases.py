@@ -4,6 +4,8 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/le
 Statuses become words for people here; when to read and write is `election.py`'s.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import quote
@@ -11,7 +13,8 @@ from urllib.parse import quote
 import msgspec
 
 from image_sync.errors import ApiError, ErrorKind
-from image_sync.http import Answer
+from image_sync.http import Answer, ApiClient
+from image_sync.kubernetes.pod import Pod
 from image_sync.kubernetes.record import Record
 from image_sync.oci.quoting import printable
 
@@ -83,6 +86,9 @@ class PodLeases:
         self._name = name
         self._all = f"/apis/{_VERSION}/namespaces/{quote(namespace, safe='')}/leases"
         self._one = f"{self._all}/{quote(name, safe='')}"
+
+    def __str__(self) -> str:
+        return f"{self._namespace}/{self._name}"
 
     async def read(self) -> Record | None:
         """What it says now; None if there is none."""
@@ -164,6 +170,23 @@ class PodLeases:
             f"see that namespace {printable(self._namespace)} exists, or leave "
             "settings.lease.namespace out for the Pod's own"
         )
+
+
+@asynccontextmanager
+async def reaching(pod: Pod, name: str, namespace: str | None) -> AsyncIterator[PodLeases]:
+    """A Lease as a Pod reaches it, for as long as the `async with`.
+
+    Args:
+        pod: Who asks.
+        name: Of the Lease.
+        namespace: Of the Lease; None for the Pod's own.
+
+    Raises:
+        ApiError: The Pod's account cannot be used.
+    """
+    place = namespace or pod.namespace()
+    async with ApiClient(pod.url, pod.ca_file) as api:
+        yield PodLeases(api, pod, place, name)
 
 
 def _decode(body: bytes) -> Record | None:

@@ -13,7 +13,8 @@ import anyio
 
 from image_sync.errors import ApiError, ConfigError, ErrorKind, Problem
 
-_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where every container finds the account of its Pod."""
 _TOKEN_AGE = 60.0
 """Seconds after which the token is read again: it lives for an hour and is replaced early."""
 _LARGEST = 64 * 1024  # bytes of a file here; tokens have 1 to 2 KiB
@@ -34,7 +35,7 @@ class Pod:
         self,
         url: str,
         identity: str,
-        account: Path = _ACCOUNT,
+        account: Path = ACCOUNT,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
         self.url = url
@@ -85,8 +86,12 @@ class Pod:
         return text
 
 
-def find_pod(environ: Mapping[str, str], account: Path = _ACCOUNT) -> Pod:
+def find_pod(environ: Mapping[str, str], account: Path = ACCOUNT) -> Pod:
     """The Pod that this process runs in.
+
+    Args:
+        environ: Where the API is, and the Pod's name.
+        account: Folder with the service account's files.
 
     Raises:
         ConfigError: It runs in none.

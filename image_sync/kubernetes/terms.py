@@ -2,10 +2,13 @@
 
 from typing import NamedTuple, Self
 
-LEAVING = 6.0
-"""Seconds that are kept free for work to end before another may begin: tools have 5 s between TERM
-and KILL (`runtime/process.py`), and 1 s is left for what this machine does slowly. Later than that
-only uploads are taken back, which moves no tag."""
+from image_sync.runtime.farewell import GRACE
+
+LEAVING = GRACE + 1.0
+"""Seconds that are kept free for work to end before another may begin: whatever was cancelled has
+`GRACE`, from TERM to KILL of a tool as well as for taking uploads back. The rest is for connections
+to close, and for what this machine does slowly. A tool that the kernel holds back after KILL may be
+waited for longer; it does nothing any more."""
 SHORTEST = 10.0
 """Seconds of the shortest duration: it leaves 4 s in which two renewals can fail."""
 _LONGEST_PAUSE = 2.0  # seconds between two looks at a Lease: client-go's RetryPeriod

@@ -145,6 +145,9 @@ class Board:
             case events.PassStarted():
                 self._next_pass = None
                 self._pass = _Pass(event, self._monotonic(), self._wall())
+            case events.PassResized(images=images):
+                if self._pass:
+                    self._pass.images = images
             case events.PassFinished():
                 self._end_pass(event)
             case events.PassPlanned(seconds=seconds):
@@ -221,6 +224,7 @@ class _Pass:
 
     def __init__(self, started: events.PassStarted, began: float, began_at: datetime) -> None:
         self.actions: Counter[Action] = Counter()
+        self.images = started.images
         self._started = started
         self._began = began
         self._began_at = began_at
@@ -228,7 +232,7 @@ class _Pass:
     def told(self, now: float) -> CurrentPass:
         return CurrentPass(
             pass_id=self._started.pass_id,
-            images=self._started.images,
+            images=self.images,
             dry_run=self._started.dry_run,
             began_at=self._began_at,
             elapsed=now - self._began,

@@ -14,11 +14,51 @@ from image_sync.model import Action, Condition, ImageSpec, Security, SyncResult,
 Fields = Mapping[str, str | int | float | bool | None]
 
 
+_ProcessEvent = (
+    events.ProcessStarted
+    | events.Listening
+    | events.Stopping
+    | events.Stopped
+    | events.LeadershipChanged
+)
+_PassEvent = (
+    events.PassStarted
+    | events.PassResized
+    | events.PassFinished
+    | events.PassPlanned
+    | events.ConfigAdopted
+    | events.ConfigRejected
+)
+_ImageEvent = (
+    events.ImageFinished
+    | events.ImageVerified
+    | events.TagMoved
+    | events.CopyStarted
+    | events.CopyProgress
+    | events.AttemptFailed
+    | events.Postponed
+    | events.EngineFailed
+    | events.EngineSkipped
+)
+
+
 def describe(event: events.Event) -> tuple[int, str, Fields]:
     """Level, message and fields of an event."""
+    if isinstance(event, _ImageEvent):
+        return _describe_image(event)
+    if isinstance(event, _PassEvent):
+        return _describe_pass(event)
+    if isinstance(event, _ProcessEvent):
+        return _describe_process(event)
+    return _describe_host(event)
+
+
+def _describe_image(event: _ImageEvent) -> tuple[int, str, Fields]:
     match event:
-        case events.ImageFinished() | events.ImageVerified():
-            return _describe_outcome(event)
+        case events.ImageFinished(result=result):
+            return _finished(result)
+        case events.ImageVerified(verified=verified):
+            return _verified(verified)
         case events.TagMoved():
             fields = {**_of(event.spec), "digest": str(event.new)}
             old = event.old or "nothing"
@@ -29,6 +69,18 @@ def describe(event: events.Event) -> tuple[int, str, Fields]:
         case events.CopyProgress():
             fields = {**_of(event.spec), "bytes": event.bytes_moved}
             return logging.DEBUG, f"{event.engine} is copying", fields
+        case events.Postponed():
+            message = f"waiting {event.seconds:.0f} s for a registry"
+            return logging.DEBUG, message, {**_of(event.spec), "error": event.error}
+        case events.EngineSkipped():
+            message = f"{event.chosen} instead of {event.engine}: {event.why}"
+            return logging.INFO, message, _of(event.spec)
+        case _:
+            return _describe_failure(event)
+
+
+def _describe_failure(event: events.AttemptFailed | events.EngineFailed) -> tuple[int, str, Fields]:
+    match event:
         case events.AttemptFailed():
             fields = {
                 **_of(event.spec),
@@ -37,9 +89,6 @@ def describe(event: events.Event) -> tuple[int, str, Fields]:
                 "error_kind": event.error_kind,
             }
             return logging.WARNING, f"trying again in {event.retry_in:.1f} s", fields
-        case events.Postponed():
-            message = f"waiting {event.seconds:.0f} s for a registry"
-            return logging.DEBUG, message, {**_of(event.spec), "error": event.error}
         case events.EngineFailed():
             fields = {
                 **_of(event.spec),
@@ -48,47 +97,44 @@ def describe(event: events.Event) -> tuple[int, str, Fields]:
                 "said": event.said,
             }
             return logging.DEBUG, f"{event.engine} failed", fields
-        case events.EngineSkipped():
-            message = f"{event.chosen} instead of {event.engine}: {event.why}"
-            return logging.INFO, message, _of(event.spec)
-        case (
-            events.ProcessStarted()
-            | events.Listening()
-            | events.PassStarted()
-            | events.PassFinished()
-            | events.PassPlanned()
-            | events.ConfigAdopted()
-            | events.ConfigRejected()
-            | events.Stopping()
-            | events.LeadershipChanged()
-        ):
-            return _describe_life(event)
         case _:
-            return _describe_host(event)
+            assert_never(event)
 
 
-_LifeEvent = (
-    events.ProcessStarted
-    | events.Listening
-    | events.PassStarted
-    | events.PassFinished
-    | events.PassPlanned
-    | events.ConfigAdopted
-    | events.ConfigRejected
-    | events.Stopping
-    | events.LeadershipChanged
-)
-
-
-def _describe_life(event: _LifeEvent) -> tuple[int, str, Fields]:
+def _describe_process(event: _ProcessEvent) -> tuple[int, str, Fields]:
     match event:
         case events.ProcessStarted():
             return logging.INFO, "running until stopped; a CronJob wants --once", {}
         case events.Listening():
             return logging.INFO, f"probes and metrics at http://{event.address}", {}
+        case events.Stopping():
+            fields: Fields = {"copies": event.copies, "grace_seconds": round(event.grace)}
+            return logging.INFO, f"{Signals(event.signal).name}: stopping", fields
+        case events.Stopped():
+            return _stopped(event)
+        case events.LeadershipChanged():
+            waits = f"this replica does not lead; {event.leader or 'nobody known'} does"
+            return logging.INFO, "this replica leads" if event.leads else waits, {}
+        case _:
+            assert_never(event)
+
+
+def _stopped(event: events.Stopped) -> tuple[int, str, Fields]:
+    fields: Fields = {"copies_cut_off": event.copies, "error": event.error}
+    if event.error is not None:
+        return logging.ERROR, "stopped by an error", fields
+    cause = f"{Signals(event.signal).name}: " if event.signal else ""
+    at_once = " at once, by a second signal" if event.at_once else ""
+    return logging.INFO, f"{cause}stopped{at_once}", fields
+
+
+def _describe_pass(event: _PassEvent) -> tuple[int, str, Fields]:
+    match event:
         case events.PassStarted():
             dry = " (dry run)" if event.dry_run else ""
             return logging.INFO, f"pass started{dry}", {"images": event.images}
+        case events.PassResized():
+            return logging.DEBUG, "the pass has another number of images", {"images": event.images}
         case events.PassFinished():
             return logging.INFO, "pass finished", _pass_fields(event)
         case events.PassPlanned():
@@ -105,12 +151,6 @@ def _describe_life(event: _LifeEvent) -> tuple[int, str, Fields]:
             kept = "the changed configuration is wrong, the one before stays in force"
             message = f"{kept}: {'; '.join(event.problems)}"
             return logging.ERROR, message, {"problems": len(event.problems)}
-        case events.Stopping():
-            fields = {"copies": event.copies, "grace_seconds": round(event.grace)}
-            return logging.INFO, f"{Signals(event.signal).name}: stopping", fields
-        case events.LeadershipChanged():
-            waits = f"this replica does not lead; {event.leader or 'nobody known'} does"
-            return logging.INFO, "this replica leads" if event.leads else waits, {}
         case _:
             assert_never(event)
 
@@ -165,18 +205,6 @@ def _weak(event: events.WeakSecurity) -> tuple[int, str, Fields]:
         return level, f"{event.host} speaks plain HTTP{clear}", fields
     sent = "; credentials are sent to it nevertheless" if event.credentials else ""
     return logging.INFO, f"{event.host} shows a certificate that does not verify{sent}", fields
-
-
-def _describe_outcome(
-    event: events.ImageFinished | events.ImageVerified,
-) -> tuple[int, str, Fields]:
-    match event:
-        case events.ImageFinished(result=result):
-            return _finished(result)
-        case events.ImageVerified(verified=verified):
-            return _verified(verified)
-        case _:
-            assert_never(event)
 
 
 def _finished(result: SyncResult) -> tuple[int, str, Fields]:

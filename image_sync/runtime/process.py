@@ -25,6 +25,7 @@ from typing import NamedTuple
 import anyio
 import anyio.abc
 
+from image_sync.runtime.farewell import GRACE
 from image_sync.runtime.meter import Meter
 from image_sync.runtime.output import Output
 from image_sync.runtime.unforeseen import unwrapped
@@ -53,7 +54,7 @@ class Limits(NamedTuple):
         drain: For what is left in the pipes when the child has ended.
     """
 
-    grace: float = 5.0
+    grace: float = GRACE
     stall: float = 120.0
     sample: float = 0.1
     report: float = 1.0

@@ -37,25 +37,29 @@ class Ending:
 
     Args:
         stop: Told the number of the first.
+        leaving: Told the number of the second, when all that remains is to end.
 
     Attributes:
         signal: The number of the first, None as long as none came.
     """
 
-    def __init__(self, stop: Action) -> None:
+    def __init__(self, stop: Action, leaving: Action | None = None) -> None:
         self._stop = stop
+        self._leaving = leaving
         self.signal: int | None = None
 
     def __call__(self, signum: int) -> None:
         """A signal came."""
         if self.signal is not None:
-            leave(signum)
+            leave(signum, self._leaving)
         self.signal = signum
         self._stop(signum)
 
 
-def leave(signum: int) -> NoReturn:
+def leave(signum: int, leaving: Action | None = None) -> NoReturn:
     """End this process now, with its children; no unwinding, which would wait for them."""
     kill_all()
     remove_private_folders()
+    if leaving:
+        leaving(signum)
     os._exit(128 + signum)

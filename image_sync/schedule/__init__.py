@@ -6,7 +6,7 @@ Keys and groups are opaque here: this package knows nothing of images, registrie
 from image_sync.schedule.agenda import Agenda, Due
 from image_sync.schedule.clock import Clock, MachineClock
 from image_sync.schedule.lane import Lane
-from image_sync.schedule.places import Place
+from image_sync.schedule.places import Capacity, Place
 from image_sync.schedule.queue import DueQueue
 from image_sync.schedule.rhythm import Calendar, Calendared, Every, Jitter, Rhythm
 
@@ -14,6 +14,7 @@ __all__ = [
     "Agenda",
     "Calendar",
     "Calendared",
+    "Capacity",
     "Clock",
     "Due",
     "DueQueue",

@@ -45,6 +45,7 @@ class Agenda(Generic[Key]):
         self._clock = clock
         self._entries: dict[Key, _Entry] = {}
         self._rhythms: dict[int, tuple[Rhythm, dict[Key, None]]] = {}  # by identity
+        self._kept: Rhythm | None = None  # told of whether a key goes by it or not
         self._alone: list[tuple[float, int, Key]] = []  # a heap; outdated ones are dropped late
         self._count = 0
 
@@ -75,6 +76,13 @@ class Agenda(Generic[Key]):
             self._leave(key, entry.rhythm)
             entry.rhythm = rhythm
             self._join(key, rhythm)
+
+    def keep(self, rhythm: Rhythm) -> None:
+        """Tell of the turns of a rhythm even while no key goes by it; of one at a time."""
+        before, self._kept = self._kept, rhythm
+        self._rhythms.setdefault(id(rhythm), (rhythm, {}))
+        if before is not None:
+            self._drop_unused(before)
 
     def remove(self, key: Key) -> None:
         """Forget a key, also one that is being worked on."""
@@ -116,6 +124,7 @@ class Agenda(Generic[Key]):
         if entry is None:
             return
         entry.failures = entry.failures + 1 if failed else 0
+        entry.again |= failed and entry.again_if_failed
         entry.rests_until = entry.taken_at + entry.rest if failed else 0.0
         self._release(key, entry)
 
@@ -129,9 +138,15 @@ class Agenda(Generic[Key]):
             self._plan(key, entry, delay)
 
     def hurry(self, *, failing: bool = False) -> None:
-        """Have everything due now that is not being worked on, or of that only what failed."""
+        """Have everything due now, or only what failed last.
+
+        What is being worked on is due again as soon as that is over, or has failed.
+        """
         for key, entry in self._entries.items():
-            if not entry.taken and (entry.failures or not failing):
+            if entry.taken:
+                entry.again_if_failed = True
+                entry.again |= not failing
+            elif entry.failures or not failing:
                 self._plan(key, entry, 0.0)
 
     def _take_alone(self, now: float) -> list[Key]:
@@ -151,7 +166,7 @@ class Agenda(Generic[Key]):
 
     def _release(self, key: Key, entry: "_Entry") -> bool:
         """A key is not worked on any more; True if it is due at once."""
-        entry.taken = False
+        entry.taken = entry.again_if_failed = False
         if not entry.again:
             return False
         entry.again = False
@@ -171,9 +186,11 @@ class Agenda(Generic[Key]):
         self._rhythms.setdefault(id(rhythm), (rhythm, {}))[1][key] = None
 
     def _leave(self, key: Key, rhythm: Rhythm) -> None:
-        members = self._rhythms[id(rhythm)][1]
-        del members[key]
-        if not members:
+        del self._rhythms[id(rhythm)][1][key]
+        self._drop_unused(rhythm)
+
+    def _drop_unused(self, rhythm: Rhythm) -> None:
+        if rhythm is not self._kept and not self._rhythms[id(rhythm)][1]:
             del self._rhythms[id(rhythm)]
 
 
@@ -189,10 +206,12 @@ class _Entry:
         taken_at: When it was taken last.
         fresh: It was taken just now.
         again: It is due as soon as it is not worked on any more.
+        again_if_failed: The same if it fails.
     """
 
     __slots__ = (
         "again",
+        "again_if_failed",
         "failures",
         "fresh",
         "rests_until",
@@ -211,6 +230,7 @@ class _Entry:
         self.taken_at = 0.0
         self.fresh = False
         self.again = False
+        self.again_if_failed = False
 
     @property
     def rest(self) -> float:

@@ -9,7 +9,7 @@ from typing import Generic
 
 import anyio
 
-from image_sync.schedule.places import Place, Places
+from image_sync.schedule.places import Capacity, Place, Places
 from image_sync.schedule.queue import DueQueue, Key
 
 
@@ -17,7 +17,7 @@ class Lane(Generic[Key]):
     """A due queue with a bounded number of places.
 
     Args:
-        width: How many keys are worked on at once.
+        capacity: How many keys are worked on at once, with those of other lanes that share it.
         share: How many of them may belong to one group.
         work: What to do with a key in its place; it handles its own failures.
         clock: Seconds; what `due` is measured by.
@@ -26,7 +26,7 @@ class Lane(Generic[Key]):
     def __init__(
         self,
         *,
-        width: int,
+        capacity: Capacity,
         share: Callable[[str], int],
         work: Callable[[Key, Place], Awaitable[None]],
         clock: Callable[[], float] = anyio.current_time,
@@ -34,7 +34,8 @@ class Lane(Generic[Key]):
         self._work = work
         self._clock = clock
         self._queue: DueQueue[Key] = DueQueue()
-        self._places = Places(width, share, self.reconsider)
+        self._capacity = capacity
+        self._places = Places(capacity, share, self.reconsider)
         self._changed = anyio.Event()
         self._closed = False
 
@@ -69,6 +70,10 @@ class Lane(Generic[Key]):
 
     async def run(self) -> None:
         """Work until the lane is closed; cancel it to stop at once."""
+        with self._capacity.telling(self.reconsider):
+            await self._run()
+
+    async def _run(self) -> None:
         async with anyio.create_task_group() as tasks:
             while not self._closed or self._places.are_missed:
                 self._changed = anyio.Event()

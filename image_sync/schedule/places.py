@@ -1,8 +1,11 @@
-"""Places for work: so many in all, no group above its share, and given away while one waits."""
+"""Places for work: so many in all, no group above its share, and given away while one waits.
+
+Several lanes may share their places: each counts what it holds, and all see what is free.
+"""
 
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 import anyio
 
@@ -10,29 +13,66 @@ _RESTING = 8
 """Works that rest at once for each place, at most: a resting one is in memory all the same."""
 
 
+class Capacity:
+    """How many places there are, for all lanes that share it.
+
+    Args:
+        total: How many; more may be held after it was lowered, until they are given back.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.held: Counter[str] = Counter()  # by group
+        self._told: dict[Callable[[], None], None] = {}
+
+    @property
+    def free(self) -> int:
+        """How many nobody holds; negative where more are held than there are now."""
+        return self.total - self.held.total()
+
+    @contextmanager
+    def telling(self, changed: Callable[[], None]) -> Iterator[None]:
+        """Have something called, for the time of a block, whenever a place is given back."""
+        self._told[changed] = None
+        try:
+            yield
+        finally:
+            del self._told[changed]
+
+    def take(self, group: str) -> None:
+        """One place is held."""
+        self.held[group] += 1
+
+    def release(self, group: str) -> None:
+        """One is free again."""
+        self.held[group] -= 1
+        for changed in list(self._told):
+            changed()
+
+
 class Places:
     """The places of a lane.
 
     Args:
-        width: How many there are.
+        capacity: How many there are, and who holds them.
         share: How many of them one group may hold.
         changed: Called when another group may have a turn.
     """
 
     def __init__(
-        self, width: int, share: Callable[[str], int], changed: Callable[[], None]
+        self, capacity: Capacity, share: Callable[[str], int], changed: Callable[[], None]
     ) -> None:
-        self._width = width
+        self._capacity = capacity
         self._share = share
         self._changed = changed
-        self._held: Counter[str] = Counter()
+        self._held = 0
         self._resting = 0
         self._returning: deque[tuple[str, anyio.Event]] = deque()
 
     @property
     def free(self) -> int:
         """How many nobody holds."""
-        return self._width - self._held.total()
+        return self._capacity.free
 
     @property
     def is_full(self) -> bool:
@@ -41,8 +81,8 @@ class Places:
 
     @property
     def taken(self) -> int:
-        """How many are held, or were given away to come back to."""
-        return self._held.total() + self._resting
+        """How many of this lane are held, or were given away to come back to."""
+        return self._held + self._resting
 
     @property
     def are_missed(self) -> bool:
@@ -51,11 +91,11 @@ class Places:
 
     def admits(self, group: str) -> bool:
         """True if a group may hold one place more, where there is one."""
-        return self._held[group] < self._share(group)
+        return self._capacity.held[group] < self._share(group)
 
     def take(self, group: str) -> "Place":
         """A place for a group that is admitted."""
-        self._held[group] += 1
+        self._hold(group)
         return Place(self, group)
 
     def readmit(self) -> None:
@@ -66,13 +106,13 @@ class Places:
                 return
             if self.admits(group):
                 self._returning.remove(waiting)
-                self._held[group] += 1
+                self._hold(group)
                 admitted.set()
 
     @asynccontextmanager
     async def resting(self, place: "Place") -> AsyncGenerator[None, None]:
         """A place given away for the time of a block; kept where too many rest already."""
-        if self._resting >= _RESTING * self._width:
+        if self._resting >= _RESTING * self._capacity.total:
             yield
             return
         self._resting += 1
@@ -98,8 +138,12 @@ class Places:
         """Give a place back, if it is held."""
         if place.held:
             place.held = False
-            self._held[place.group] -= 1
-            self._changed()
+            self._held -= 1
+            self._capacity.release(place.group)
+
+    def _hold(self, group: str) -> None:
+        self._held += 1
+        self._capacity.take(group)
 
 
 class Place:

@@ -1,23 +1,30 @@
 """The pages: `/livez`, `/readyz`, `/metrics`, for GET and HEAD, in plain text.
 
+Every answer names the program and its version, so that `image-sync health` takes no other's for it.
 Nothing of a request is ever shown again. `/livez` speaks of this process only: a registry that is
 down must not have it restarted (kubernetes.io/docs/concepts/configuration/liveness-readiness-
 startup-probes).
 """
 
+from importlib import metadata
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from image_sync.events import Emit, Warned
 from image_sync.oci.quoting import printable
 from image_sync.runtime.unforeseen import place_of
 
+_VERSION = metadata.version("image-sync")
+_VERSION_HEADER = "Image-Sync-Version"
+"""A name of our own, because proxies put theirs into Server."""
 _FINE = 200
 _NOT_NOW = 503
 _BUG = 500
@@ -47,9 +54,21 @@ def application(vitals: Vitals, registry: CollectorRegistry, emit: Emit) -> Star
         Route("/readyz", pages.readyz),
         Route("/metrics", pages.metrics),
     ]
-    app = Starlette(routes=routes, exception_handlers={Exception: pages.failed})
+    app = _Named(routes=routes, exception_handlers={Exception: pages.failed})
     app.router.redirect_slashes = False  # a redirect would show the Host of the request
     return app
+
+
+class _Named(Starlette):
+    """Says with every answer whose it is."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[_VERSION_HEADER] = _VERSION
+            await send(message)
+
+        await super().__call__(scope, receive, named)
 
 
 class _Pages:

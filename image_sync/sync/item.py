@@ -18,6 +18,7 @@ class Item:
     """One image on its way through a pass.
 
     Attributes:
+        put_at: When it was put into the pass, by the clock.
         checked: What its last check found.
         attempts: Copies begun.
         failures: Attempts that failed, before a copy began or after.
@@ -46,6 +47,7 @@ class Item:
         "error",
         "failures",
         "is_finished",
+        "put_at",
         "referrers",
         "refused",
         "spec",
@@ -54,6 +56,7 @@ class Item:
 
     def __init__(self, spec: ImageSpec, clock: Callable[[], float]) -> None:
         self.spec = spec
+        self.put_at = clock()
         self.checked: Checked | None = None
         self.attempts = 0
         self.failures = 0

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import anyio
 
-from image_sync.schedule import Lane, Place
+from image_sync.schedule import Capacity, Lane, Place
 from image_sync.sync.item import Item
 from image_sync.sync.roles import Limits
 from image_sync.sync.shares import Shares
@@ -32,13 +32,16 @@ class Lanes:
     def __init__(self, limits: Limits, check: Work, copy: Work, clock: Callable[[], float]) -> None:
         self._shares = shares = Shares(limits.check_concurrency, limits.concurrency)
         self.checks: Lane[Item] = Lane(
-            width=limits.check_concurrency,
+            capacity=Capacity(limits.check_concurrency),
             share=lambda host: shares.of_checks(host, self.checks.free),
             work=check,
             clock=clock,
         )
         self.copies: Lane[Item] = Lane(
-            width=limits.concurrency, share=shares.of_copies, work=copy, clock=clock
+            capacity=limits.copying or Capacity(limits.concurrency),
+            share=shares.of_copies,
+            work=copy,
+            clock=clock,
         )
 
     async def run(self) -> None:

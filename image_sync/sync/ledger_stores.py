@@ -5,7 +5,10 @@ artifact usage), because the referrers API is missing on many registries: one bl
 document, one tag per shard.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio.to_thread
 
@@ -22,6 +25,8 @@ MAX_DOCUMENTS = 1_000
 """Documents that are read: one for each shard, and old ones that nobody writes any more."""
 _EMPTY_CONFIG = b"{}"  # image spec 1.1, manifest.md: the empty descriptor
 _GONE = frozenset({ErrorKind.NOT_FOUND, ErrorKind.BLOB_MISSING})
+
+Result = TypeVar("Result")
 
 
 class RegistryStore:
@@ -100,7 +105,7 @@ class FileStore:
             ValueError: It is far too long for a ledger.
         """
         try:
-            content = await anyio.to_thread.run_sync(_read, Path(name))
+            content = await _in_thread(partial(_read, Path(name)))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -116,9 +121,14 @@ class FileStore:
             ImageSyncError: The file cannot be written.
         """
         try:
-            await anyio.to_thread.run_sync(write_atomic, self._path, document)
+            await _in_thread(partial(write_atomic, self._path, document))
         except OSError as error:
             raise _unusable(self._path, error) from error
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """What a function returns; a file system that hangs does not keep the caller from ending."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 def _read(path: Path) -> bytes:

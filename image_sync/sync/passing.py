@@ -10,7 +10,7 @@ import anyio
 from image_sync.events import Emit, ImageFinished
 from image_sync.model import ImageSpec, SyncResult
 from image_sync.oci import Reference
-from image_sync.sync.results import interrupted, out_of_time
+from image_sync.sync.results import interrupted
 from image_sync.sync.roles import Checks, Copies, Limits, Looks
 from image_sync.sync.runner import Runner
 
@@ -42,7 +42,6 @@ class Pass:
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
         self._specs = specs
-        self._timeout = limits.timeout
         self._emit = emit
         self._results: dict[Reference, SyncResult] = {}
         self._runner = Runner(
@@ -57,21 +56,13 @@ class Pass:
         self._runner.close()
         if self._stopped:
             self._runner.end(interrupted)
-        async with anyio.create_task_group() as tasks:
-            if self._timeout is not None:
-                tasks.start_soon(self._end_after, self._timeout)
-            await self._runner.run()
-            tasks.cancel_scope.cancel()
+        await self._runner.run()
         return [self._results[spec.target_reference] for spec in self._specs]
 
     def stop(self) -> None:
         """End the pass now: running copies are cancelled, the rest is reported as interrupted."""
         self._stopped = True
         self._runner.end(interrupted)
-
-    async def _end_after(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
-        self._runner.end(out_of_time)
 
     def _finish(self, result: SyncResult) -> None:
         self._results[result.spec.target_reference] = result

@@ -7,6 +7,7 @@ import msgspec
 
 from image_sync.model import ImageSpec
 from image_sync.oci import Digest
+from image_sync.schedule import Capacity
 from image_sync.sync.bring import Attempt, Outcome
 from image_sync.sync.checked import Checked
 from image_sync.sync.copy import Deferred
@@ -66,14 +67,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         concurrency: Images copied at once.
+        copying: The places for that, where they are shared with other runners.
         check_concurrency: Images checked at once.
-        timeout: Seconds for the whole pass, None for no bound.
+        timeout: Seconds for an image from when it is put, waiting included; None for no bound.
         lasting: Nobody waits for the last image: one whose host is paused may come back later.
         dry_run: Decide, and copy nothing.
         cost: Find out what a copy would move, where none is made.
     """
 
     concurrency: int
+    copying: Capacity | None = None
     check_concurrency: int
     timeout: float | None = None
     lasting: bool = False

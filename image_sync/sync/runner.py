@@ -25,7 +25,7 @@ from image_sync.sync.item import CutOff, Item, ItemAttempt
 from image_sync.sync.lanes import Lanes
 from image_sync.sync.patience import is_bearable, pause_after
 from image_sync.sync.plan import Copy, Defer, Fail, Keep
-from image_sync.sync.results import deferred, failed, kept, paused, planned, pulled
+from image_sync.sync.results import deferred, failed, kept, out_of_time, paused, planned, pulled
 from image_sync.sync.roles import Checks, Copies, Limits, Looks
 
 MAX_ATTEMPTS = 3
@@ -66,7 +66,8 @@ class Runner:
         self._finished = finished
         self._backoff = backoff or Backoff().delay
         self._clock = clock
-        self._items: dict[Item, None] = {}  # without a result, in their order
+        self._items: dict[int, Item] = {}  # without a result, in their order; by `id` of the spec
+        self._more = anyio.Event()  # something was put
         self._closed = False
         self._draining: CutOff | None = None
         self._lanes = Lanes(limits, self._check, self._copy, clock)
@@ -83,13 +84,18 @@ class Runner:
     def put(self, spec: ImageSpec) -> None:
         """Have an image worked on."""
         item = Item(spec, self._clock)
-        self._items[item] = None
+        self._items[id(spec)] = item
+        self._more.set()
         self._lanes.enter(item)
         self._queue(item, self._lanes.checks)
 
     async def run(self) -> None:
         """Work until it is closed and idle."""
-        await self._lanes.run()
+        async with anyio.create_task_group() as tasks:
+            if self._limits.timeout is not None:
+                tasks.start_soon(self._give_up_after, self._limits.timeout)
+            await self._lanes.run()
+            tasks.cancel_scope.cancel()
 
     def close(self) -> None:
         """Nothing more is put: end once all have their results."""
@@ -97,13 +103,15 @@ class Runner:
         self._end_if_idle()
 
     def end(self, cut_off: CutOff, spec: ImageSpec | None = None, *, waiting: bool = False) -> None:
-        """Give up an image, or all, or those that only wait.
+        """Give up an image, or all; or only if they wait, where `waiting`.
 
         They have the result `cut_off` once nothing works on them.
         """
-        for item in list(self._items):
-            if spec is not None and item.spec is not spec:
-                continue
+        if spec is None:
+            items = list(self._items.values())
+        else:
+            items = [self._items[id(spec)]] if id(spec) in self._items else []
+        for item in items:
             if not item.is_worked_on:
                 self._conclude(item, cut_off(item))
             elif not waiting:
@@ -113,6 +121,19 @@ class Runner:
         """Begin nothing more: what is being worked on goes on, and the rest is given up."""
         self._draining = cut_off
         self.end(cut_off, waiting=True)
+
+    async def _give_up_after(self, seconds: float) -> None:
+        """Give up what has no result so many seconds after it was put."""
+        while True:
+            oldest = next((item for item in self._items.values() if not item.cut_off), None)
+            if oldest is None:
+                self._more = anyio.Event()
+                await self._more.wait()
+                continue
+            await anyio.sleep(oldest.put_at + seconds - self._clock())
+            for item in list(self._items.values()):
+                if item.put_at <= oldest.put_at and not item.cut_off:
+                    self.end(out_of_time, item.spec)
 
     def _queue(self, item: Item, lane: Lane[Item], delay: float = 0.0) -> None:
         if self._draining:
@@ -279,7 +300,7 @@ class Runner:
             return
         item.is_finished = True
         item.checked = None  # tens of thousands of these would be kept for nothing
-        del self._items[item]
+        del self._items[id(item.spec)]
         self._lanes.leave(item)
         self._finished(result)
         self._end_if_idle()

@@ -1,5 +1,6 @@
 """`image-sync doctor` as an operator runs it, against real registries."""
 
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from image_sync.cli import exit_codes
 from image_sync.cli.main import cli
 from image_sync.examination import Examination
 from tests.e2e.program import Program, Run, finish
+from tests.hostile.listener import closed_port
 from tests.real import images
 from tests.real.accounts import OPERATOR, SECOND
 from tests.real.registries import distribution
 from tests.real.running import RunningRegistry, Serving
 from tests.real.tls import Authority
+from tests.real.tools import bin_directory
 
 
 @pytest.fixture
@@ -105,6 +108,59 @@ def test_people_get_a_line_for_each_finding_with_what_to_do_below(
     assert SECOND.password not in run.stdout + run.stderr
 
 
+def test_the_sample_in_the_readme_is_what_it_prints(
+    tmp_path: Path,
+    authority: Authority,
+    upstream: RunningRegistry,
+    cache: RunningRegistry,
+    programs: dict[str, bytes],
+) -> None:
+    """Line by line, but for names, times and digests: two sources, one with a wrong password."""
+    serving = Serving(address="127.0.0.3", authority=authority, accounts=(SECOND,))
+    path = bin_directory(tmp_path / "bin", {"crane": "crane"})
+    with distribution(tmp_path / "locked", serving) as locked:
+        program = Program(tmp_path / "image-sync", cache.host, path)
+        listen = closed_port()
+        program.settings["server"] = {"listen": listen}
+        for registry in (upstream, locked):
+            program.trust(registry)
+        program.log_in(dict.fromkeys((upstream.host, locked.host), OPERATOR))
+        for repository, tag in (("library/redis", "8"), ("library/nginx", "1.27")):
+            upstream.push(repository, tag, images.single(programs))
+        program.add(upstream, "library/redis", "8")
+        assert program.once("--log-level", "error").code == 0
+        program.add(upstream, "library/nginx", "1.27")
+        program.images.reverse()
+        program.add(locked, "team/app", "1")
+        printed = examine(program, "--output", "table").stdout
+    names = {
+        str(program.config): "image-sync.yaml",
+        str(path / "crane"): "/usr/local/bin/crane",
+        str(program.directory / "home"): "/root",
+        OPERATOR.username: "alice",
+        upstream.host: "registry.example",
+        locked.host: "ghcr.io",
+        cache.host: "zot.lan:5000",
+        listen: "127.0.0.1:8080",
+    }
+    for real, name in names.items():
+        printed = printed.replace(real, name)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    _, _, rest = readme.partition("$ image-sync doctor\n")
+    assert _alike(printed) == _alike(rest.partition("```")[0])
+
+
+def _alike(text: str) -> list[str]:
+    """Lines without what differs from run to run, and without the width of columns.
+
+    Without what only some machines have, too.
+    """
+    text = re.sub(r"[0-9.]+ (?=m?s )", "N ", text)
+    text = re.sub(r"\b[0-9a-f]{12}\b", "DIGEST", text)
+    lines = [" ".join(line.split()) for line in text.strip().splitlines()]
+    return [line for line in lines if not line.startswith("ok setpriv ")]
+
+
 def test_an_image_that_is_gone_is_a_failure_at_the_end(
     program: Program, upstream: RunningRegistry
 ) -> None:
@@ -158,6 +214,7 @@ def test_a_signal_ends_it_with_what_was_found_so_far(program: Program) -> None:
             run = finish(process, signal.SIGTERM)
     assert run.code == 128 + signal.SIGTERM
     assert report_of(run).findings[0].subject == "configuration"
+    assert '"msg":"SIGTERM: stopped"' in run.stderr.splitlines()[-1]
     assert "Traceback" not in run.stderr
 
 

@@ -4,6 +4,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 
 import anyio
@@ -17,6 +18,8 @@ from image_sync.server import application
 from tests.hostile.listener import closed_port
 
 pytestmark = pytest.mark.anyio
+
+VERSION = metadata.version("image-sync")
 
 CONFIGURATION = """\
 cache_registry: c.example
@@ -70,9 +73,10 @@ async def address(patient: Patient) -> AsyncIterator[Address]:
 
 
 async def test_a_live_process_is_exit_0(address: Address) -> None:
-    """One line says where it was asked; whether it is ready does not matter."""
+    """One line says what was asked, and who answered; whether it is ready does not matter."""
     ended = await health("--address", f"127.0.0.1:{address.port}")
-    assert (ended.exit_code, ended.stdout) == (0, f"alive at 127.0.0.1:{address.port}\n")
+    url = f"http://127.0.0.1:{address.port}/livez"
+    assert (ended.exit_code, ended.stdout) == (0, f"image-sync {VERSION} is alive at {url}\n")
 
 
 async def test_a_sick_process_is_exit_1(address: Address, patient: Patient) -> None:
@@ -80,7 +84,8 @@ async def test_a_sick_process_is_exit_1(address: Address, patient: Patient) -> N
     patient.sick = "the scheduler ended"
     ended = await health("--address", f":{address.port}")
     assert ended.exit_code == 1
-    assert ended.stdout == f"127.0.0.1:{address.port} answers 503: the scheduler ended\n"
+    url = f"http://127.0.0.1:{address.port}/livez"
+    assert ended.stdout == f"image-sync {VERSION} at {url} answers 503: the scheduler ended\n"
 
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "127.0.0.1", "localhost"])
@@ -91,14 +96,16 @@ async def test_the_configuration_says_where_to_ask(
     file = tmp_path / "image-sync.yaml"
     file.write_text(CONFIGURATION.format(listen=f"{host}:{address.port}"), encoding="utf-8")
     ended = await health("--config", str(file))
-    assert (ended.exit_code, ended.stdout) == (0, f"alive at 127.0.0.1:{address.port}\n")
+    assert ended.exit_code == 0
+    assert f" is alive at http://127.0.0.1:{address.port}/livez\n" in ended.stdout
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 async def test_ipv6_is_asked_where_that_is_served(address: Address) -> None:
     """`[::]` stands for all addresses of IPv6."""
     ended = await health("--address", f"[::]:{address.port}")
-    assert (ended.exit_code, ended.stdout) == (0, f"alive at [::1]:{address.port}\n")
+    assert ended.exit_code == 0
+    assert f" is alive at http://[::1]:{address.port}/livez\n" in ended.stdout
 
 
 async def test_nobody_there_is_exit_1() -> None:
@@ -106,7 +113,7 @@ async def test_nobody_there_is_exit_1() -> None:
     where = closed_port()
     ended = await health("--address", where)
     assert ended.exit_code == 1
-    assert ended.stdout == f"nobody answers at {where}: Connection refused\n"
+    assert ended.stdout == f"nobody answers at http://{where}/livez: Connection refused\n"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +122,11 @@ async def test_nobody_there_is_exit_1() -> None:
         pytest.param(b"SSH-2.0-a\r\n", id="another-protocol"),
         pytest.param(b"", id="nothing"),
         pytest.param(b"x" * 100_000, id="no-end-of-it"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", id="another-server"),
+        pytest.param(b"HTTP/1.1 404 Not Found\r\n\r\nplanted", id="no-such-page"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\n\r\nimage-sync-version: 9\r\n", id="our-words-in-its-text"
+        ),
     ],
 )
 async def test_another_program_there_is_exit_1(said: bytes) -> None:
@@ -132,7 +144,7 @@ async def test_another_program_there_is_exit_1(said: bytes) -> None:
         ended = await health("--address", f"127.0.0.1:{port}")
         tasks.cancel_scope.cancel()
     assert ended.exit_code == 1
-    assert ended.stdout == f"what answers at 127.0.0.1:{port} is not image-sync\n"
+    assert ended.stdout == f"what answers at http://127.0.0.1:{port}/livez is not image-sync\n"
 
 
 async def test_a_process_that_hangs_is_not_alive() -> None:
@@ -141,7 +153,7 @@ async def test_a_process_that_hangs_is_not_alive() -> None:
         port = mute.getsockname()[1]
         with anyio.fail_after(2):
             said = await _ask("127.0.0.1", port, deadline=0.1)
-    assert said == (False, f"no answer from 127.0.0.1:{port} within 0.1 s")
+    assert said == (False, f"no answer from http://127.0.0.1:{port}/livez within 0.1 s")
 
 
 @pytest.mark.parametrize(

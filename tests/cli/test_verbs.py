@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from image_sync import config
 from image_sync.cli.main import cli
+from tests.e2e.test_bad_input import run
 
 
 def invoke(*arguments: str) -> Result:
@@ -28,6 +29,20 @@ def test_version_is_that_of_the_package() -> None:
     """There is one place for it, pyproject.toml."""
     assert metadata.version("image-sync") in invoke("version").output
     assert metadata.version("image-sync") in invoke("--version").output
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "--once"], ["--once", "run"]], ids=str)
+def test_passes_have_no_verb(arguments: list[str], tmp_path: Path) -> None:
+    """There is one way to ask for them; whoever tries another is told."""
+    ended = run(tmp_path, *arguments)
+    assert ended.code == 2
+    text = "run is no verb: image-sync makes passes without one, so leave it out"
+    assert ended.stderr == f"error: {text}\ntry 'image-sync --help'\n"
+
+
+def test_the_help_of_a_pass_shows_how_it_is_called() -> None:
+    """Without a name that nobody may use."""
+    assert invoke("--once", "--help").output.startswith("Usage: image-sync [OPTIONS] [IMAGE]...\n")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -143,7 +143,7 @@ def test_a_wrong_value_names_its_variable() -> None:
     (line,) = complaints(_TEXT, {"IMAGE_SYNC_SETTINGS__CONCURRENCY": "many"})
     assert line.startswith("IMAGE_SYNC_SETTINGS__CONCURRENCY: settings.concurrency: found 'many'")
     (line,) = complaints(_TEXT, {"IMAGE_SYNC_SETTINGS__AUTH_FILES": "[a"})
-    assert line.startswith("IMAGE_SYNC_SETTINGS__AUTH_FILES:2:1: not valid YAML")
+    assert line.startswith("IMAGE_SYNC_SETTINGS__AUTH_FILES:1:1: not valid YAML")
 
 
 def test_images_on_the_command_line_need_no_file() -> None:

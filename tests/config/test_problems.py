@@ -30,6 +30,31 @@ _SECRET = "hunter2"
             id="typo-in-an-image",
         ),
         pytest.param(
+            with_images("{source: a/b, tgas: [1, 2]}"),
+            "<stdin>:3:19: images[0]: unknown key 'tgas' (did you mean tags?)",
+            id="typo-in-what-an-image-needs",
+        ),
+        pytest.param(
+            with_images("{source: a/b, tga: {}}"),
+            "<stdin>:3:19: images[0]: unknown key 'tga' (did you mean tag?)",
+            id="typo-before-a-wrong-value",
+        ),
+        pytest.param(
+            with_images("{sorce: a/b, tag: 1}"),
+            "<stdin>:3:6: images[0]: unknown key 'sorce' (did you mean source?)",
+            id="typo-in-a-source",
+        ),
+        pytest.param(
+            "cache_registri: a.b\nimages: []",
+            "<stdin>:1:1: unknown key 'cache_registri' (did you mean cache_registry?)",
+            id="typo-in-a-key-that-is-needed",
+        ),
+        pytest.param(
+            with_images("{source: a/b, tag: 1, tga: 2}"),
+            "<stdin>:3:27: images[0]: unknown key 'tga' (did you mean tag?)",
+            id="typo-beside-the-right-key",
+        ),
+        pytest.param(
             with_settings(speed="1"),
             "<stdin>:4:3: settings: unknown key 'speed'; known here: concurrency",
             id="unknown",
@@ -281,7 +306,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
         """
     places = [line.split(": ", 1)[0] for line in complaints(text)]
     assert places == [f"<stdin>:{place}" for place in (
-        "1:17", "2:1", "6:15", "8:5", "9:5", "9:19", "11:16", "12:10", "14:22", "14:32"
+        "1:17", "2:1", "6:15", "8:5", "9:19", "11:16", "12:10", "14:22", "14:32"
     )]  # fmt: skip
 
 

@@ -20,7 +20,6 @@ def scope(more: str = "", *, text: str = _TEXT, shards: int = 1) -> Scope:
         pytest.param("settings: {interval_secs: 60, jitter_secs: 5}", id="the interval"),
         pytest.param("settings: {schedule: '0 3 * * *', time_zone: Asia/Tokyo}", id="a schedule"),
         pytest.param("settings: {shutdown_grace_secs: 5}", id="the grace"),
-        pytest.param("settings: {pass_timeout_secs: 5}", id="the time of a pass"),
         pytest.param("settings: {server: {listen: ':8080'}}", id="the server"),
         pytest.param("settings: {lease: {name: a}}", id="the lease"),
         pytest.param("settings: {concurrency: 2}", id="a default, written down"),
@@ -46,6 +45,7 @@ def test_other_images_are_checked_and_copied_like_the_ones_before() -> None:
         pytest.param("settings: {preferred_tool: builtin}", id="the engine"),
         pytest.param("settings: {verify_interval_secs: 60}", id="verification"),
         pytest.param("settings: {pull_timeout_secs: 60}", id="a deadline"),
+        pytest.param("settings: {pass_timeout_secs: 5}", id="the time of a pass"),
         pytest.param("registries: {quay.io: {concurrency: 1}}", id="a registry"),
     ],
 )

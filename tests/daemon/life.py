@@ -11,8 +11,9 @@ from image_sync.config import Scope, Shard
 from image_sync.daemon.generation import AtWork
 from image_sync.daemon.life import Life
 from image_sync.errors import ConfigError
-from image_sync.events import Event, ImageFinished, PassFinished, PassStarted
+from image_sync.events import Event, ImageFinished, PassFinished, PassResized, PassStarted
 from image_sync.model import SyncResult
+from image_sync.schedule import Capacity
 from image_sync.sync import Limits, Runner
 from tests.clock import START
 from tests.config.support import resolved
@@ -66,6 +67,7 @@ class Opening:
         self._script = script
         self._emit = emit
         self.ledger = Kept()
+        self.copying = Capacity(0)
         self.opened: list[float] = []
         self.closed: list[float] = []
         self.seconds = 0.0
@@ -79,8 +81,14 @@ class Opening:
         if self.failure:
             raise self.failure
         concurrency = scope.resolved.settings.concurrency
-        limits = Limits(concurrency=concurrency, check_concurrency=64, lasting=True)
-        script = self._script
+        limits = Limits(
+            concurrency=concurrency,
+            copying=self.copying,
+            check_concurrency=64,
+            timeout=scope.resolved.settings.pass_timeout_secs,
+            lasting=True,
+        )
+        script, self.copying.total = self._script, concurrency
         runner = Runner(
             script, script, script, limits, self._emit, finished, backoff=lambda _: 10.0
         )
@@ -128,6 +136,13 @@ class Living:
         return [
             (when, event.result.spec.target_tag, event.result.reason.value)
             for when, event in self.of(ImageFinished)
+        ]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many images passes had, when they began and whenever that changed."""
+        return [
+            event.images for _, event in self.told if isinstance(event, PassStarted | PassResized)
         ]
 
     @property

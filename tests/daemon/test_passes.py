@@ -134,6 +134,38 @@ async def test_a_pass_that_takes_too_long_is_over_when_its_time_is() -> None:
         assert timed_out == [(100.0, "a"), (700.0, "a")]
 
 
+async def test_what_comes_due_late_in_a_pass_has_as_much_time_as_the_rest() -> None:
+    """Also more than an interval."""
+    script = Script({"b": [KEEP]}, {"a": [stuck], "c": [stuck]})
+    images = image("a"), image("b"), image("c", interval_secs=450)
+    config = scope(*images, interval_secs=600, pass_timeout_secs=700)
+    async with living(config, script) as alive:
+        await alive.at(2000.0)
+        over = [(when, tag) for when, tag, reason in alive.results if reason == "pass_timeout"]
+        assert over == [(700.0, "a"), (700.0, "c"), (1600.0, "c"), (1900.0, "a")]
+
+
+async def test_a_pass_tells_how_many_images_it_has() -> None:
+    """One more when one comes due meanwhile, one less when one is not configured any more."""
+    script = Script({"b": [KEEP]}, {"a": [stuck], "c": [stuck]})
+    images = image("a"), image("b", interval_secs=100), image("c")
+    async with living(scope(*images, interval_secs=600), script) as alive:
+        await alive.at(250.0)
+        assert alive.sizes == [3, 4, 5]
+        await alive.life.adopt(scope(*images[:2], interval_secs=600))
+        await alive.at(251.0)
+        assert alive.sizes == [3, 4, 5, 4]
+
+
+async def test_a_pass_ends_though_every_image_has_its_own_interval_and_one_hangs() -> None:
+    """At the turn that all would have if none had."""
+    script = Script({"b": [KEEP]}, {"a": [stuck]})
+    images = image("a", interval_secs=100), image("b", interval_secs=100)
+    async with living(scope(*images, interval_secs=600), script) as alive:
+        await alive.at(1250.0)
+        assert alive.passes == [(0.0, 600.0, 6), (600.0, 1200.0, 6)]
+
+
 async def test_a_failing_image_is_revisited_with_doubling_pauses_and_then_as_before() -> None:
     """No other one waits for it."""
     bad = failing(ErrorKind.NETWORK)
@@ -179,14 +211,14 @@ async def test_a_hung_registry_that_is_alone_in_a_pass_leaves_a_place_all_the_sa
 
 
 async def test_a_pass_can_be_had_now() -> None:
-    """Over everything that is not being worked on; the turns stay as they are."""
+    """Over what is being worked on as soon as that is over; the turns stay as they are."""
     script = Script(copies={"b": [300.0, DONE]})
     async with living(scope(image("a"), image("b"), interval_secs=600), script) as alive:
         await alive.at(200.0)
         alive.life.hurry()
         await alive.at(700.0)
         assert alive.script.times("check", "a") == [0.0, 200.0, 600.0]
-        assert alive.script.times("check", "b") == [0.0, 600.0]
+        assert alive.script.times("check", "b") == [0.0, 300.0, 600.0]
 
 
 async def test_a_pass_can_be_had_now_over_what_failed() -> None:

@@ -292,3 +292,21 @@ async def test_a_reload_in_the_middle_of_a_pass_does_not_begin_another() -> None
         await alive.at(400.0)
         assert alive.times(PassStarted) == [0.0]
         assert alive.passes == [(0.0, 300.0, 2)]
+
+
+async def test_copies_of_an_earlier_configuration_count_for_the_next_one() -> None:
+    """There are never more copies than the one in force wants, once no more were begun."""
+    script = Script(copies={tag: [100.0, DONE] for tag in "abcdef"})
+    images = [image(tag) for tag in "abcdef"]
+    async with living(scope(*images, interval_secs=6000, concurrency=3), script) as alive:
+        await alive.at(10.0)
+        assert alive.script.at_work["copy"] == 3
+        await alive.life.adopt(scope(*images, interval_secs=6000, concurrency=2))
+        await alive.at(99.0)
+        assert alive.script.at_work["copy"] == 3
+        await alive.at(101.0)
+        assert alive.script.at_work["copy"] == 2
+        await alive.at(150.0)
+        await alive.life.adopt(scope(*images, interval_secs=6000, concurrency=4))
+        await alive.at(151.0)
+        assert alive.script.at_work["copy"] == 3

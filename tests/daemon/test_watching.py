@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from image_sync import config
-from image_sync.daemon.watching import watch
+from image_sync.daemon.watching import Watch
 from tests.clock import VIRTUAL_TIME, Backend
 
 pytestmark = pytest.mark.anyio
@@ -28,12 +28,14 @@ class Watched:
     real time.
 
     Attributes:
+        watch: Watches it.
         changes: How often a change was told.
     """
 
     def __init__(self, location: Path) -> None:
         self.location = location
         self.changes = 0
+        self.watch = Watch(self.fingerprint, self.note)
         self._looks = 0
         self._looked = anyio.Event()
 
@@ -65,7 +67,7 @@ async def watched(location: Path) -> AsyncIterator[Watched]:
     """A path that is watched, and was looked at once."""
     seen = Watched(location)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch, seen.fingerprint, seen.note)
+        tasks.start_soon(seen.watch.run)
         await seen.looks()
         yield seen
         tasks.cancel_scope.cancel()
@@ -154,6 +156,16 @@ async def test_a_file_more_or_less_in_a_folder_is_a_change(tmp_path: Path) -> No
         assert await seen.looks(4) == 2
 
 
+async def test_what_was_read_for_another_reason_is_not_told_as_a_change(file: Path) -> None:
+    """A SIGHUP after an edit has the file read once; what is written later is news."""
+    async with watched(file) as seen:
+        file.write_text("two")
+        await seen.watch.acquaint()
+        assert await seen.looks(4) == 0
+        file.write_text("three")
+        assert await seen.looks(4) == 1
+
+
 async def test_what_cannot_be_read_again_is_not_looked_at() -> None:
     """Standard input, say."""
-    await watch(lambda: None, anyio.sleep_forever)
+    await Watch(lambda: None, anyio.sleep_forever).run()

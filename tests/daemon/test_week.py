@@ -80,7 +80,7 @@ def test_nobody_is_starved_asked_too_much_or_forgotten(
         assert gap <= (own or every) + 2 * JITTER + IN_TURN, own
     for own, late in record.returns.items():
         assert late <= max(LONGEST_REST, own or every) + 2 * JITTER + IN_TURN, own
-    assert record.copies_at_once <= 2 * CONCURRENCY
+    assert record.copies_at_once <= CONCURRENCY
     assert week.behind() == []
     assert week.kept["images"] == len(week.scope.specs if week.scope else ())
     assert (week.kept["at work"], week.kept["items"], week.kept["generations"]) == (0, 0, 1)

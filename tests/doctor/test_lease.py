@@ -29,13 +29,22 @@ async def test_outside_of_a_pod_it_cannot_be_told() -> None:
     assert (await lease_finding(ENTRY, {})).level is Level.WARN
 
 
+@pytest.mark.parametrize(
+    ("named", "place"),
+    [
+        pytest.param(None, NAMESPACE, id="in the Pod's namespace"),
+        pytest.param("elsewhere", "elsewhere", id="in another"),
+    ],
+)
 async def test_a_lease_that_is_not_there_is_made_by_a_pass(
-    tmp_path: Path, authority: Authority
+    tmp_path: Path, authority: Authority, named: str | None, place: str
 ) -> None:
     """So it is not made here."""
+    entry = LeaseEntry(name=LEASE, namespace=named)
     async with ClusterApi(authority.issue().server_context()) as cluster:
-        found = await read_lease(ENTRY, pod(cluster.url, tmp_path, authority))
+        found = await read_lease(entry, pod(cluster.url, tmp_path, authority))
         assert found.level is Level.OK
+        assert found.text.startswith(f"{place}/{LEASE} is not there")
         assert cluster.leases == {}
         assert {request.method for request in cluster.requests} == {"GET"}
 

@@ -66,7 +66,12 @@ CASES = [
     pytest.param(
         VALID, ["-c", "c.yaml", "-o", "json"], ["--output", "--once"], id="report-of-no-pass"
     ),
-    pytest.param(None, ["--once", "nginx:1"], ["embedded", "--cache"], id="no-embedded-yet"),
+    pytest.param(
+        None,
+        ["--once", "nginx:1"],
+        ["error: name the cache of these images with --cache HOST: the embedded registry"],
+        id="no-embedded-yet",
+    ),
     pytest.param(VALID, ["--onse", "-c", "c.yaml"], ["--onse", "--once"], id="misspelled-flag"),
     pytest.param(VALID, ["chek"], ["chek", "check"], id="misspelled-verb"),
     pytest.param(VALID, ["check", "c.yaml"], ["--config c.yaml"], id="file-without-flag"),
@@ -103,6 +108,19 @@ def test_an_auth_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert ended.code == 2
     assert "auth.json" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_file_is_not_read_where_images_are_named_and_that_is_told(tmp_path: Path) -> None:
+    """Whether it is what their cache would be taken from, or all else is said."""
+    (tmp_path / "image-sync.yaml").write_text(VALID, encoding="utf-8")
+    unread = "image-sync.yaml is not read, because images are named"
+    ended = run(tmp_path, "--once", "127.0.0.2:9/a/b:1")
+    assert ended.code == 2
+    assert "--cache HOST" in ended.stderr
+    assert unread in ended.stderr
+    ended = run(tmp_path, "--dry-run", "--cache", "127.0.0.2:9", "127.0.0.3:9/a/b:1")
+    (line,) = [line for line in ended.stderr.splitlines() if unread in line]
+    assert '"level":"warning"' in line
 
 
 def test_configuration_from_standard_input(tmp_path: Path) -> None:

@@ -297,6 +297,7 @@ def test_a_signal_ends_a_verification_in_order(
     run = finish(process, signal.SIGTERM)
     hold.release()
     assert run.code == 128 + signal.SIGTERM, run.stderr
+    assert '"msg":"SIGTERM: stopped"' in run.stderr.splitlines()[-1]
     assert [result.condition for result in report_of(run).results] == ["unknown"]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from image_sync.http import ApiClient, Deadlines
-from image_sync.kubernetes import Pod, PodLeases
+from image_sync.http import Deadlines
+from image_sync.kubernetes import Pod, PodLeases, reaching
 from tests.kubernetes.clusterapi import LEASE, NAMESPACE, ClusterApi
 from tests.real.tls import Authority
 
@@ -34,5 +34,5 @@ def account(tmp_path: Path, authority: Authority) -> Path:
 async def leases(cluster: ClusterApi, account: Path) -> AsyncIterator[PodLeases]:
     """The Lease as a Pod reaches it."""
     pod = Pod(cluster.url, "a", account)
-    async with ApiClient(pod.url, pod.ca_file) as api:
-        yield PodLeases(api, pod, NAMESPACE, LEASE)
+    async with reaching(pod, LEASE, None) as leases:
+        yield leases

@@ -334,7 +334,7 @@ def test_two_never_work_at_once(data: st.DataObject, duration: float) -> None:
                     name,
                     ways=data.draw(many_ways, label=name),
                     duration=duration,
-                    leaving=data.draw(st.floats(0, 5), label="seconds to end"),
+                    leaving=data.draw(st.floats(0, LEAVING), label="seconds to end"),
                     ahead=data.draw(st.floats(-1e6, 1e6), label="seconds ahead"),
                 )
                 replicas.append(replica)

@@ -78,6 +78,7 @@ async def test_the_second_signal_ends_the_process_at_once(
         parent.wait()
     await gone(int((tmp_path / "pid").read_text()))
     assert list((tmp_path / "private").iterdir()) == []
+    assert (tmp_path / "last").read_text() == f"{second:d} with 0 private"
 
 
 _STUBBORN = """
@@ -88,7 +89,12 @@ from image_sync.runtime.files import private_folder, write_private
 from image_sync.runtime.signals import Ending, acting_on
 
 here = Path(sys.argv[1])
-ending = Ending(lambda signum: (here / "told").write_text(f"{signum} "))
+
+def last(signum):
+    left = len(list((here / "private").iterdir()))
+    (here / "last").write_text(f"{signum} with {left} private")
+
+ending = Ending(lambda signum: (here / "told").write_text(f"{signum} "), last)
 
 async def main() -> None:
     argv = ["/bin/sh", "-c", "echo $$ > pid; exec sleep 600"]

@@ -333,3 +333,51 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_what_is_worked_on_is_due_again_after_it_when_all_is_wanted_now() -> None:
+    """What was found may be from before; its rhythm goes on as it was."""
+    scene = Scene("a", "b")
+    assert sorted(scene.taken()) == ["a", "b"]
+    scene.succeed("b")
+    scene.agenda.hurry()
+    assert scene.taken() == ["b"]
+    scene.succeed("a")
+    assert scene.taken() == ["a"]
+    scene.succeed("a")
+    scene.succeed("b")
+    assert scene.taken(599.0) == []
+    assert sorted(scene.taken(1.0)) == ["a", "b"]
+
+
+def test_what_is_worked_on_is_due_again_if_it_fails_when_failures_are_wanted_now() -> None:
+    """It may have failed for what is mended now; only what is under way at that time."""
+    scene = Scene("a", "b")
+    scene.taken()
+    scene.agenda.hurry(failing=True)
+    scene.fail("a")
+    scene.succeed("b")
+    assert scene.taken() == ["a"]
+    scene.fail("a")
+    assert scene.taken() == []
+
+
+def test_turns_of_a_rhythm_are_told_though_no_key_goes_by_it() -> None:
+    """Of the one that is kept, and of no former one."""
+    scene = Scene()
+    own = scene.every(100.0)
+    scene.agenda.put("a", own)
+    scene.agenda.keep(scene.main)
+    scene.taken()
+    scene.clock.pass_by(600.0)
+    assert scene.main in scene.agenda.take().turns
+    other = scene.every(200.0)
+    scene.agenda.keep(other)
+    scene.clock.pass_by(600.0)
+    turns = scene.agenda.take().turns
+    assert other in turns
+    assert scene.main not in turns
+    scene.agenda.keep(own)
+    scene.agenda.keep(other)
+    scene.clock.pass_by(600.0)
+    assert own in scene.agenda.take().turns

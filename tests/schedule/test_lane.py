@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_sync.schedule import Lane, Place
+from image_sync.schedule import Capacity, Lane, Place
 from tests.clock import START, VIRTUAL_TIME, Backend, run_virtually
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +37,7 @@ class Workshop:
         then: Callable[[Key], None] = lambda _: None,
     ) -> None:
         self.lane: Lane[Key] = Lane(
-            width=width,
+            capacity=Capacity(width),
             share=(lambda _: share) if isinstance(share, int) else share,
             work=self._work,
         )
@@ -247,7 +248,7 @@ async def test_work_that_fails_ends_the_run() -> None:
         await checkpoint()
         raise LookupError("a bug")
 
-    lane: Lane[Key] = Lane(width=1, share=lambda _: 1, work=fail)
+    lane: Lane[Key] = Lane(capacity=Capacity(1), share=lambda _: 1, work=fail)
     lane.put(("a", 1), "a")
     with pytest.raises(ExceptionGroup) as caught:
         await lane.run()
@@ -264,7 +265,7 @@ async def test_due_times_are_measured_by_the_given_clock() -> None:
         lane.close()
 
     lane: Lane[str] = Lane(
-        width=1, share=lambda _: 1, work=work, clock=lambda: anyio.current_time() / 2
+        capacity=Capacity(1), share=lambda _: 1, work=work, clock=lambda: anyio.current_time() / 2
     )
     lane.put("a", "a", delay=10)
     await lane.run()
@@ -284,7 +285,7 @@ async def test_an_idle_lane_does_not_spin() -> None:
         await checkpoint()
         lane.close()
 
-    lane: Lane[str] = Lane(width=1, share=lambda _: 1, work=work, clock=clock)
+    lane: Lane[str] = Lane(capacity=Capacity(1), share=lambda _: 1, work=work, clock=clock)
     lane.put("a", "a", delay=365 * 86_400)
     await lane.run()
     assert looks < 20
@@ -320,7 +321,7 @@ def test_width_and_shares_hold_and_nothing_is_lost(
             if len(done) == len(plan):
                 lane.close()
 
-        lane: Lane[int] = Lane(width=width, share=share, work=work)
+        lane: Lane[int] = Lane(capacity=Capacity(width), share=share, work=work)
         for number, (group, delay, _) in enumerate(plan):
             lane.put(number, group, delay)
         if plan:
@@ -330,3 +331,29 @@ def test_width_and_shares_hold_and_nothing_is_lost(
 
     run_virtually(scenario)
     assert sorted(done) == [*range(len(plan))]
+
+
+async def test_two_lanes_share_their_places() -> None:
+    """What one gives back the other has, and no group has more than its share of both."""
+    capacity, began = Capacity(2), list[tuple[float, str]]()
+
+    async def work(key: Key, _: Place) -> None:
+        began.append((anyio.current_time() - START, f"{key[0]}{key[1]}"))
+        await anyio.sleep(10)
+
+    first: Lane[Key] = Lane(capacity=capacity, share=lambda _: 1, work=work)
+    second: Lane[Key] = Lane(capacity=capacity, share=lambda _: 1, work=work)
+    first.put(("a", 1), "a")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(first.run)
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        tasks.start_soon(second.run)
+        for group, number in (("a", 2), ("b", 1), ("c", 1)):
+            second.put((group, number), group)
+        await anyio.sleep(1)
+        capacity.total = 1
+        await anyio.sleep(30)
+        tasks.cancel_scope.cancel()
+    assert began == [(0, "a1"), (0, "b1"), (10, "a2"), (20, "c1")]
+    assert (first.busy, second.busy, capacity.free) == (0, 0, 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_sync.schedule import Lane, Place
+from image_sync.schedule import Capacity, Lane, Place
 from tests.clock import START, VIRTUAL_TIME, Backend, run_virtually
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ async def test_others_have_the_place_of_one_that_rests() -> None:
             told.append(key)
             second_is_done.set()
 
-    lane: Lane[str] = Lane(width=1, share=lambda _: 1, work=work)
+    lane: Lane[str] = Lane(capacity=Capacity(1), share=lambda _: 1, work=work)
     lane.put("first", "a")
     lane.put("second", "a")
     with anyio.fail_after(60):
@@ -61,7 +61,7 @@ async def test_one_that_rested_goes_on_before_anybody_new_begins() -> None:
         if key == "last":
             lane.close()
 
-    lane: Lane[str] = Lane(width=1, share=lambda _: 1, work=work)
+    lane: Lane[str] = Lane(capacity=Capacity(1), share=lambda _: 1, work=work)
     for key in ("rests", "other", "last"):
         lane.put(key, "a")
     await lane.run()
@@ -81,7 +81,7 @@ async def test_a_share_holds_for_those_that_come_back() -> None:
         else:
             await anyio.sleep(30)
 
-    lane: Lane[str] = Lane(width=2, share=lambda _: 1, work=work)
+    lane: Lane[str] = Lane(capacity=Capacity(2), share=lambda _: 1, work=work)
     lane.put("rests", "a")
     lane.put("long", "a")
     await lane.run()
@@ -101,7 +101,7 @@ async def test_only_so_many_rest_at_once() -> None:
         if len(begun) == 100:
             lane.close()
 
-    lane: Lane[int] = Lane(width=2, share=lambda _: 2, work=work)
+    lane: Lane[int] = Lane(capacity=Capacity(2), share=lambda _: 2, work=work)
     for number in range(100):
         lane.put(number, "a")
     async with anyio.create_task_group() as tasks:
@@ -127,7 +127,7 @@ async def test_work_cancelled_while_it_rests_holds_no_place_afterwards() -> None
         if len(done) == 3:
             lane.close()
 
-    lane: Lane[str] = Lane(width=1, share=lambda _: 1, work=work)
+    lane: Lane[str] = Lane(capacity=Capacity(1), share=lambda _: 1, work=work)
     for key in ("impatient", "one", "two"):
         lane.put(key, "a")
     await lane.run()
@@ -163,7 +163,7 @@ def test_bounds_hold_whoever_rests_and_nothing_is_lost(
             if len(done) == len(plan):
                 lane.close()
 
-        lane: Lane[int] = Lane(width=width, share=lambda _: share, work=work)
+        lane: Lane[int] = Lane(capacity=Capacity(width), share=lambda _: share, work=work)
         for number, (group, _, _) in enumerate(plan):
             lane.put(number, group)
         if plan:

@@ -1,6 +1,7 @@
 """What a probe and a scraper get: 200, 503 with the reason, or what is wrong with the request."""
 
 from collections.abc import AsyncIterator
+from importlib import metadata
 
 import msgspec
 import pytest
@@ -100,6 +101,13 @@ async def test_head_is_get_without_a_body(scene: Scene, page: str) -> None:
     assert (head.status, head.fields) == (200, got.fields | {"date": head.fields["date"]})
 
 
+@pytest.mark.parametrize("page", ["/livez", "/readyz", "/metrics", "/none"])
+async def test_every_answer_says_whose_it_is(scene: Scene, page: str) -> None:
+    """With the version of the package."""
+    answer = await ask(scene.address, page)
+    assert answer.fields["image-sync-version"] == metadata.version("image-sync")
+
+
 @pytest.mark.parametrize("page", ["/", "/livez/", "/livezz", "/a-planted-word", "/metrics/x", "//"])
 async def test_other_pages_are_not_there(scene: Scene, page: str) -> None:
     """404, in plain text, without a word of the request."""
@@ -139,6 +147,7 @@ async def test_a_bug_of_ours_is_told_and_not_shown(scene: Scene) -> None:
     scene.patient.broken = True
     answer = await ask(scene.address, "/livez")
     assert (answer.status, answer.body) == (500, b"internal error")
+    assert "image-sync-version" in answer.fields
     (event,) = scene.emitted
     assert isinstance(event, Warned)
     assert event.message.startswith(

@@ -29,13 +29,15 @@ def anyio_backend() -> Backend:
 class Lasting:
     """A runner at work, and what came of it so far."""
 
-    def __init__(self, script: Script, concurrency: int) -> None:
+    def __init__(self, script: Script, concurrency: int, seconds: float | None = None) -> None:
         self.script = script
         self.events: list[Event] = []
         self.results: list[SyncResult] = []
         self.times: list[float] = []
         self.over = anyio.Event()
-        limits = Limits(concurrency=concurrency, check_concurrency=64, lasting=True)
+        limits = Limits(
+            concurrency=concurrency, check_concurrency=64, timeout=seconds, lasting=True
+        )
         self.runner = Runner(
             script, script, script, limits, self.events.append, self._note, backoff=lambda _: 10.0
         )
@@ -61,10 +63,14 @@ class Lasting:
 
 @asynccontextmanager
 async def lasting(
-    script: Script, specs: Sequence[ImageSpec] = (), *, concurrency: int = 2
+    script: Script,
+    specs: Sequence[ImageSpec] = (),
+    *,
+    concurrency: int = 2,
+    seconds: float | None = None,
 ) -> AsyncIterator[Lasting]:
     """A runner with some images; it must end once it is closed and idle."""
-    scene = Lasting(script, concurrency)
+    scene = Lasting(script, concurrency, seconds)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(scene.run)
         for spec in specs:
@@ -284,3 +290,29 @@ async def test_a_host_that_nobody_expects_any_more_leaves_its_place_to_the_other
         scene.runner.expect({"source.test"})
         await scene.at(11.0)
         assert scene.runner.copies == 2
+
+
+async def test_each_image_has_its_time_from_when_it_came() -> None:
+    """Waiting counts; what came later is not given up with what came before."""
+    script = Script(copies={tag: [stuck] for tag in ("a", "b", "c", "d")} | {"e": [20.0, DONE]})
+    async with lasting(script, named("a", "b"), seconds=100.0) as scene:
+        await scene.at(60.0)
+        for spec in named("c", "d", "e"):
+            scene.runner.put(spec)
+        await scene.at(1000.0)
+        for spec in named("a"):
+            scene.runner.put(spec)
+        await scene.at(2000.0)
+    told = [
+        (when, result.spec.target_tag, result.reason)
+        for when, result in zip(scene.times, scene.results, strict=True)
+    ]
+    over = Reason.PASS_TIMEOUT
+    assert told == [
+        (100.0, "a", over),
+        (100.0, "b", over),
+        (160.0, "e", over),
+        (160.0, "c", over),
+        (160.0, "d", over),
+        (1100.0, "a", over),
+    ]

@@ -1,5 +1,6 @@
 """The places of a ledger: a cache registry over real sockets, and a file."""
 
+import os
 from pathlib import Path
 
 import anyio
@@ -171,3 +172,24 @@ async def test_a_file_without_end_is_not_read_to_its_end(
     path.write_bytes(bytes(101))
     with pytest.raises(ValueError, match="more than 100 bytes"):
         await FileStore(path).read(str(path))
+
+
+async def test_a_file_system_that_hangs_is_waited_for_no_longer_than_wanted(
+    tmp_path: Path,
+) -> None:
+    """A process ends, and one that lost its Lease makes way, whatever a disk does."""
+    path, left = tmp_path / "ledger", anyio.Event()
+    os.mkfifo(path)
+
+    async def read() -> None:
+        with anyio.move_on_after(0.1):  # for the thread to begin
+            await FileStore(path).read(str(path))
+        left.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        with anyio.move_on_after(1):
+            await left.wait()
+        in_time = left.is_set()
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # what hangs goes on
+    assert in_time

@@ -4,7 +4,7 @@ What it shares between copies, and its errors as an engine's. How one image is c
 `image.py`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -19,7 +19,7 @@ from image_sync.engines.builtin.neighbours import Neighbours
 from image_sync.engines.builtin.uploads import Uploads
 from image_sync.engines.builtin.window import SIZE, Window
 from image_sync.errors import EngineError, ErrorKind, RegistryError
-from image_sync.model import Endpoint, HostPolicy
+from image_sync.model import Endpoint
 from image_sync.oci import Digest
 from image_sync.registry import RegistryClient
 
@@ -33,8 +33,7 @@ class Builtin:
 
     Args:
         client: For all requests.
-        bandwidth: Bytes of blobs per second, of all copies together; None for no limit.
-        policies: What the operator says of hosts, by canonical host.
+        bandwidth: How many bytes of blobs pass in a second; any number if None.
         window: Bytes of blobs that may be in memory.
         sleep: Waits some seconds, before a blob is asked for again.
     """
@@ -47,8 +46,7 @@ class Builtin:
         self,
         client: RegistryClient,
         *,
-        bandwidth: int | None = None,
-        policies: Mapping[str, HostPolicy] | None = None,
+        bandwidth: Bandwidth | None = None,
         window: int = SIZE,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
@@ -56,7 +54,7 @@ class Builtin:
         self._shared = Shared(
             client=client,
             window=Window(window),
-            bandwidth=Bandwidth(bandwidth, policies or {}),
+            bandwidth=bandwidth or Bandwidth(),
             flights=Flights(),
             holders=holders,
             neighbours=Neighbours(client, holders),

@@ -20,6 +20,7 @@ from image_sync.events import Emit
 from image_sync.http import Memory
 from image_sync.model import Endpoint, HostPolicy, ImageSpec, SyncResult
 from image_sync.oci import Digest
+from image_sync.schedule import Capacity
 from image_sync.sync import Limits, Runner
 from image_sync.sync.bring import Attempt, Outcome
 from image_sync.sync.checked import Checked
@@ -152,6 +153,7 @@ class Assembly:
         self._memory = memory
         self._record = record
         self._emit = emit
+        self._copying = Capacity(0)
         self.is_broken = False
 
     @asynccontextmanager
@@ -166,9 +168,11 @@ class Assembly:
         work = Work(self._world, wire, self._record, float(settings.pull_timeout_secs))
         limits = Limits(
             concurrency=settings.concurrency,
+            copying=self._copying,
             check_concurrency=settings.check_concurrency,
             lasting=True,
         )
+        self._copying.total = settings.concurrency
         runner = Runner(work, work, work, limits, self._emit, finished)
         yield AtWork(runner, Ledger())
 

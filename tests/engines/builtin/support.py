@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import anyio
 
-from image_sync.engines import Builtin, CopyRequest
+from image_sync.engines import Bandwidth, Builtin, CopyRequest
 from image_sync.engines.builtin.window import SIZE
 from image_sync.errors import Side
 from image_sync.http import Deadlines
@@ -124,7 +124,7 @@ async def laboratory(
     ):
         client.ways = Ways(sending.small)
         builtin = Builtin(
-            client, policies=policies, bandwidth=bandwidth, window=window, sleep=pauses
+            client, bandwidth=Bandwidth(bandwidth, policies or {}), window=window, sleep=pauses
         )
         yield Lab(source, cache, builtin)
         await builtin.aclose()

@@ -113,3 +113,20 @@ async def test_a_slow_host_keeps_nobody_from_what_all_have_in_common() -> None:
         await passing(bandwidth.between("fast"), 180 * KIB, times)
         tasks.cancel_scope.cancel()
     assert times[-1] == pytest.approx(2, abs=0.2)
+
+
+async def test_other_limits_hold_for_what_is_on_its_way() -> None:
+    """Higher, lower, none, and one where there was none before."""
+    bandwidth, times = Bandwidth(), list[float]()
+    pace = bandwidth.between("a", "b")
+    for limit, seconds in ((100 * KIB, 4), (400 * KIB, 1), (50 * KIB, 8)):
+        bandwidth.adopt(limit, {})
+        began = anyio.current_time() - START
+        await passing(pace, 400 * KIB, times)
+        assert times[-1] - began == pytest.approx(seconds, abs=0.3)
+    bandwidth.adopt(None, {"b": HostPolicy(bandwidth=200 * KIB)})
+    began = anyio.current_time() - START
+    await passing(pace, 400 * KIB, times)
+    assert times[-1] - began == pytest.approx(2, abs=0.2)
+    bandwidth.adopt(None, {})
+    assert pace.portion is None
