@@ -8,6 +8,7 @@
     ├── EngineError        a copying engine failed or could not be used
     ├── CopyError          a copy arrived wrong, or could not be committed
     ├── ApiError           an API that is no registry refused, failed or could not be reached
+    ├── StoreError         a folder of images cannot be used
     └── ListenError        an address to listen on cannot be had; some callers go on without
 
 A class says what a caller can do about it; an `ErrorKind` says what went wrong. The table `TRAITS`
@@ -298,6 +299,13 @@ class ApiError(ImageSyncError):
     ) -> None:
         super().__init__(message, kind, hint=hint)
         self.status = status
+
+
+class StoreError(ImageSyncError):
+    """A folder of images cannot be used: another process has it, or a file in it is damaged."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ErrorKind.CONFIG, hint="name another folder, or mend this one")
 
 
 class ListenError(ImageSyncError):

@@ -28,6 +28,32 @@ class Listening(msgspec.Struct, frozen=True, tag=True):
     address: str
 
 
+class RegistryServed(msgspec.Struct, frozen=True, tag=True):
+    """The registry of our own is served from now on.
+
+    Attributes:
+        address: Where, as in `127.0.0.1:5050`.
+        root: The folder of its images.
+    """
+
+    address: str
+    root: str
+
+
+class GarbageCollected(msgspec.Struct, frozen=True, tag=True):
+    """The registry of our own removed what nothing needs.
+
+    Attributes:
+        manifests: How many.
+        blobs: How many files, those of the manifests included.
+        size: Bytes that are free by that.
+    """
+
+    manifests: int
+    blobs: int
+    size: int
+
+
 class PassStarted(msgspec.Struct, frozen=True, tag=True):
     """A pass over some images begins."""
 
@@ -323,6 +349,8 @@ class Warned(msgspec.Struct, frozen=True, tag=True):
 Event = (
     ProcessStarted
     | Listening
+    | RegistryServed
+    | GarbageCollected
     | PassStarted
     | PassResized
     | PassFinished

@@ -13,6 +13,7 @@ from image_sync.compose import Orders, Parts, assembled
 from image_sync.config import Resolved
 from image_sync.errors import ErrorKind
 from image_sync.events import Emit, PassFinished, PassStarted, Stopped, Warned
+from image_sync.hosting import hosted
 from image_sync.model import ImageSpec, Reason, SyncResult, Tally, Verified
 from image_sync.runtime.beside import Task, beside
 from image_sync.runtime.files import sweep_private_folders
@@ -158,7 +159,10 @@ async def _prepared(
 ) -> AsyncIterator[Parts]:
     """The parts, in a process that was tidied up."""
     sweep_private_folders()  # which a killed process of ours left behind, with accounts in them
-    async with assembled(resolved, orders, emit, environ) as parts:
+    async with (
+        hosted(resolved, emit, environ),
+        assembled(resolved, orders, emit, environ) as parts,
+    ):
         for warning in resolved.warnings:
             emit(Warned("config", warning))
         yield parts

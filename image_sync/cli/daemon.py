@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from functools import partial
 from importlib import metadata
 
@@ -14,6 +15,7 @@ from image_sync.cli.options import Asked, fingerprint_of, read_scope
 from image_sync.daemon import Process, Source
 from image_sync.errors import ConfigError, ListenError, Problem
 from image_sync.events import Emit, Listening, Warned, to_all
+from image_sync.hosting import hosted
 from image_sync.observe import Board, EventLog, Interrupted
 from image_sync.observe.metrics import Metrics
 from image_sync.runtime.serve import Address, serving
@@ -36,8 +38,18 @@ def until_stopped(asked: Asked) -> int:
     source = Source(read=partial(read_scope, asked), fingerprint=fingerprint, known=known)
     process = Process(scope, source, emit, environ, display.print_status, beside=display.tasks)
     with telling_the_end(process, interrupted, emit):
-        anyio.run(_serve, process, metrics, emit)
+        anyio.run(_live, process, metrics, emit, environ)
     return exit_codes.OK
+
+
+async def _live(process: Process, metrics: Metrics, emit: Emit, environ: Mapping[str, str]) -> None:
+    """Run the process, with its cache if that is the embedded registry.
+
+    Raises:
+        ConfigError: An address or a folder that was configured cannot be had.
+    """
+    async with hosted(process.scope.resolved, emit, environ):
+        await _serve(process, metrics, emit)
 
 
 async def _serve(process: Process, metrics: Metrics, emit: Emit) -> None:

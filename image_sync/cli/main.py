@@ -16,6 +16,7 @@ from image_sync.cli.config import config
 from image_sync.cli.doctor import doctor
 from image_sync.cli.health import health
 from image_sync.cli.run import run
+from image_sync.cli.serve import serve
 from image_sync.cli.streams import Unwritable, complain, prepare
 from image_sync.cli.verify import verify
 from image_sync.cli.version import version
@@ -81,7 +82,7 @@ def cli() -> None:
     """
 
 
-for verb in (run, check, verify, doctor, health, config, version, completion):
+for verb in (run, check, verify, doctor, health, serve, config, version, completion):
     cli.add_command(verb)
 
 

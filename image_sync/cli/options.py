@@ -13,7 +13,6 @@ import msgspec
 
 from image_sync import config
 from image_sync.cli.streams import is_terminal
-from image_sync.errors import ConfigError, Problem
 from image_sync.observe import configure
 
 Verb = TypeVar("Verb", bound=Callable[..., object])
@@ -63,19 +62,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str | None
 
 
-_PASS_OPTIONS = (
-    click.argument("references", nargs=-1, metavar="[IMAGE]..."),
-    with_config,
-    click.option("--cache", metavar="HOST", help="Cache registry, above the file's."),
-    click.option("--image", "globs", multiple=True, metavar="GLOB", help="Only images that match."),
-    click.option("--shard", metavar="I/N", help="Only this shard of the images, from 0."),
-    click.option("--no-ledger", is_flag=True, help="Do not keep remembered digest pairs."),
-    click.option(
-        "-o",
-        "--output",
-        type=click.Choice(OUTPUTS),
-        help="Form of the report.  [default: table on a terminal, json otherwise]",
-    ),
+_LOG_OPTIONS = (
     click.option(
         "--log-level",
         type=click.Choice(LEVELS),
@@ -91,6 +78,32 @@ _PASS_OPTIONS = (
         help="Form of the log.  [default: text on a terminal, json otherwise]",
     ),
 )
+_PASS_OPTIONS = (
+    click.argument("references", nargs=-1, metavar="[IMAGE]..."),
+    with_config,
+    click.option("--cache", metavar="HOST", help="Cache registry, above the file's."),
+    click.option("--image", "globs", multiple=True, metavar="GLOB", help="Only images that match."),
+    click.option("--shard", metavar="I/N", help="Only this shard of the images, from 0."),
+    click.option("--no-ledger", is_flag=True, help="Do not keep remembered digest pairs."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Choice(OUTPUTS),
+        help="Form of the report.  [default: table on a terminal, json otherwise]",
+    ),
+    *_LOG_OPTIONS,
+)
+
+
+def with_log(verb: Callable[..., int]) -> Callable[..., int]:
+    """The options of the log alone; it has begun when the verb is called."""
+
+    @wraps(verb)
+    def call(log_level: str, log_format: str | None, **given: object) -> int:
+        start_log(log_level, log_format)
+        return verb(**given)
+
+    return _with(_LOG_OPTIONS, call)
 
 
 def of_a_pass(verb: Callable[..., int]) -> Callable[..., int]:
@@ -108,10 +121,16 @@ def of_a_pass(verb: Callable[..., int]) -> Callable[..., int]:
         refuse_misplaced(asked.references)
         return verb(asked, **given)
 
-    wrapped: Callable[..., int] = call
-    for option in reversed(_PASS_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
+    return _with(_PASS_OPTIONS, call)
+
+
+def _with(
+    options: Sequence[Callable[[Callable[..., int]], Callable[..., int]]], verb: Callable[..., int]
+) -> Callable[..., int]:
+    """A verb with some options, in their order."""
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
 
 
 def read_scope(asked: Asked) -> config.Scope:
@@ -134,7 +153,6 @@ def read_scope(asked: Asked) -> config.Scope:
         loaded = config.load(asked.location, environ=os.environ, overrides=overrides)
     mine = config.Shard.parse(asked.shard) if asked.shard else config.Shard(0, 1)
     resolved = config.resolve(loaded, shards=mine.count)
-    refuse_unfinished(loaded, resolved)
     specs = config.shard(config.narrow(resolved.specs, asked.globs), mine)
     return config.Scope(resolved=resolved, specs=specs, shard=mine, files=loaded.files)
 
@@ -164,22 +182,6 @@ def refuse_misplaced(references: Sequence[str]) -> None:
         close = difflib.get_close_matches(name, verbs, n=1, cutoff=_CLOSE)
         if close:
             raise click.UsageError(f"{name} is no verb: did you mean {close[0]}?")
-
-
-def refuse_unfinished(loaded: config.Loaded, resolved: config.Resolved) -> None:
-    """Say what the configuration may name and this version does not have.
-
-    Raises:
-        ConfigError: It names the embedded registry.
-    """
-    if resolved.cache.embedded is not None and not loaded.files:
-        advice = "name the cache of these images with --cache HOST"
-        text = f"{advice}: the embedded registry, their default, is not in this version"
-        raise ConfigError([Problem("; ".join([text, *loaded.warnings]))])
-    if resolved.cache.embedded is not None:
-        text = "the embedded registry is not there yet: name a cache, here or with --cache HOST"
-        path = "cache_registry"
-        raise ConfigError([Problem(text, str(loaded.where(path)), path)])
 
 
 def start_log(level: str, form: str | None) -> None:

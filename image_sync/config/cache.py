@@ -1,18 +1,21 @@
 """The cache registry: its host, the prefix of its repositories, or a registry of our own."""
 
+import ipaddress
 from collections.abc import Mapping
 
 import msgspec
 
 from image_sync.config.findings import Findings
+from image_sync.config.listen import parse_listen
 from image_sync.config.registries import Registry, tls_of
 from image_sync.config.schema import Config, EmbeddedEntry
 from image_sync.config.targets import LEDGER_PATH
 from image_sync.config.values import EMBEDDED
+from image_sync.config.wording import quoted
 from image_sync.errors import Side
 from image_sync.model import Endpoint, TlsPolicy
 from image_sync.oci import Repository
-from image_sync.oci.reference import parse_host, parse_path, reads_as_host, split_host
+from image_sync.oci.reference import parse_host, parse_path, reads_as_host
 
 NO_CACHE = "cache.invalid"
 """Stands for a cache that is missing or wrong while the rest is checked; RFC 2606, section 2."""
@@ -81,7 +84,11 @@ def _parse_cache(text: str) -> tuple[str, str]:
 
 
 def _parse_listen(text: str) -> str:
-    host = parse_host(text)
-    if split_host(host)[1] is None:
-        raise ValueError(f"{text!r} has no port: expected HOST:PORT")
-    return host
+    parsed = parse_listen(text)
+    if parsed is None or not parsed[1]:
+        raise ValueError(f"{quoted(text)} is nowhere to be found: expected HOST:PORT")
+    address, port = parsed
+    if not address or not ipaddress.ip_address(address).is_loopback:
+        advice = "run image-sync serve with --auth-file, and name its address as cache_registry"
+        raise ValueError(f"{quoted(text)} can be reached from other machines: {advice}")
+    return parse_host(f"[{address}]:{port}" if ":" in address else f"{address}:{port}")

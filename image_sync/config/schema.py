@@ -131,9 +131,19 @@ class EmbeddedEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A registry of our own, in place of `cache_registry: host`."""
 
     path: Annotated[
-        Text | None, Meta(description="Folder of its images; one of its own if unset.")
+        Text | None,
+        Meta(
+            description="Folder of its images; `$XDG_DATA_HOME/image-sync/registry` if unset, or "
+            "`~/.local/share/image-sync/registry` if that is."
+        ),
     ] = None
-    listen: Annotated[Text, Meta(description="`HOST:PORT` to listen on.")] = "127.0.0.1:5050"
+    listen: Annotated[
+        Text,
+        Meta(
+            description="`HOST:PORT` to listen on; an address that only this machine can reach. "
+            "For others there is `image-sync serve`, with accounts."
+        ),
+    ] = "127.0.0.1:5050"
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,7 +152,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cache_registry: Annotated[
         Text | EmbeddedEntry,
         Meta(
-            description="`host[:port][/prefix]` of the cache; `embedded` is not in this version.",
+            description="`host[:port][/prefix]` of the cache; or `embedded`, a registry that is "
+            "served by image-sync itself.",
             extra={"expected": "host[:port][/prefix] of the cache, or embedded"},
         ),
     ]

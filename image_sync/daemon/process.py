@@ -14,7 +14,7 @@ from image_sync.config import Scope
 from image_sync.daemon.assembly import Assembly
 from image_sync.daemon.life import Life
 from image_sync.daemon.watching import Fingerprint, Watch
-from image_sync.errors import ConfigError, ImageSyncError
+from image_sync.errors import ConfigError, ImageSyncError, Problem
 from image_sync.events import ConfigRejected, Emit, ProcessStarted, Stopped, Warned
 from image_sync.kubernetes import ACCOUNT
 from image_sync.runtime.beside import Task, beside
@@ -118,6 +118,7 @@ class Process:
         async with self._reading:
             try:
                 scope = await to_thread.run_sync(self._source.read, abandon_on_cancel=True)
+                self._refuse_other_registry(scope)
                 if self._life:
                     await self._life.adopt(scope)
                 else:
@@ -126,6 +127,16 @@ class Process:
                 self._emit(ConfigRejected(tuple(map(str, error.problems))))
             else:
                 self.scope = scope
+
+    def _refuse_other_registry(self, scope: Scope) -> None:
+        """The embedded registry is served from the start of the process to its end.
+
+        Raises:
+            ConfigError: It is to be another one, or none any more, or one where there was none.
+        """
+        if scope.resolved.cache.embedded != self.scope.resolved.cache.embedded:
+            text = "the embedded registry holds from the start: restart to change it"
+            raise ConfigError([Problem(text, path="cache_registry")])
 
     async def _work(self) -> None:
         """Live, or wait until this replica is the one that does."""

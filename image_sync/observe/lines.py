@@ -19,6 +19,8 @@ _ProcessEvent = (
     | events.Listening
     | events.Stopping
     | events.Stopped
+    | events.RegistryServed
+    | events.GarbageCollected
     | events.LeadershipChanged
 )
 _PassEvent = (
@@ -112,6 +114,16 @@ def _describe_process(event: _ProcessEvent) -> tuple[int, str, Fields]:
             return logging.INFO, f"{Signals(event.signal).name}: stopping", fields
         case events.Stopped():
             return _stopped(event)
+        case events.RegistryServed():
+            text = f"a registry over {event.root}: docker pull {event.address}/NAME:TAG"
+            return logging.INFO, text, {}
+        case events.GarbageCollected():
+            gone: Fields = {
+                "manifests": event.manifests,
+                "blobs": event.blobs,
+                "bytes": event.size,
+            }
+            return logging.INFO, "removed from the registry what nothing needs", gone
         case events.LeadershipChanged():
             waits = f"this replica does not lead; {event.leader or 'nobody known'} does"
             return logging.INFO, "this replica leads" if event.leads else waits, {}

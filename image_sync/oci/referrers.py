@@ -39,6 +39,25 @@ def subject_of(manifest: Manifest) -> Digest | None:
         return None
 
 
+def descriptor_of(manifest: Manifest, digest: Digest | None = None) -> JSON:
+    """The descriptor that lists a referrer: Pushing Manifests with Subject, steps 4 and 5.
+
+    Args:
+        manifest: The referrer.
+        digest: Under which it is known, if not under its sha256.
+    """
+    document = manifest.document()
+    kind = document.get("artifactType") or (manifest.config and manifest.config.media_type)
+    annotations = document.get("annotations")
+    return {
+        "mediaType": manifest.media_type,
+        "digest": str(digest or manifest.digest),
+        "size": len(manifest.content),
+        **({"annotations": annotations} if annotations else {}),
+        **({"artifactType": kind} if isinstance(kind, str) else {}),
+    }
+
+
 def listing(index: Manifest | None, added: Iterable[Manifest]) -> bytes | None:
     """The index of a manifest's referrers, extended; None if all of them are in it already.
 
@@ -55,7 +74,7 @@ def listing(index: Manifest | None, added: Iterable[Manifest]) -> bytes | None:
         raise ManifestError("the tag for referrers names something else than an index")
     document = index.document() if index else _EMPTY
     listed = {_digest(entry): entry for entry in _entries(document)}
-    new = {str(manifest.digest): _entry(manifest) for manifest in added}
+    new = {str(manifest.digest): descriptor_of(manifest) for manifest in added}
     if new.keys() <= listed.keys():
         return None
     both = sorted((new | listed).items())
@@ -86,17 +105,3 @@ def _entries(index: dict[str, JSON]) -> list[JSON]:
 
 def _digest(entry: JSON) -> str:
     return str(entry.get("digest")) if isinstance(entry, dict) else ""
-
-
-def _entry(manifest: Manifest) -> JSON:
-    """The descriptor that lists a referrer: Pushing Manifests with Subject, steps 4 and 5."""
-    document = manifest.document()
-    kind = document.get("artifactType") or (manifest.config and manifest.config.media_type)
-    annotations = document.get("annotations")
-    return {
-        "mediaType": manifest.media_type,
-        "digest": str(manifest.digest),
-        "size": len(manifest.content),
-        **({"annotations": annotations} if annotations else {}),
-        **({"artifactType": kind} if isinstance(kind, str) else {}),
-    }

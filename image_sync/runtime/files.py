@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 _PREFIX = "image-sync-"
 _LOCK = ".lock"
@@ -18,18 +19,21 @@ _in_use: set[Path] = set()
 """The private folders that are in use by this process."""
 
 
-def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write_atomic(
+    path: Path, content: bytes, *, mode: int = 0o644, staging: Path | None = None
+) -> None:
     """Replace a file so that every reader, also after a crash, sees the old or the new one whole.
 
     Args:
         path: The file; its folder exists.
         content: All of it.
         mode: Its permissions, exactly; the umask does not count.
+        staging: Where it is while it is written, in the same file system; beside it by default.
 
     Raises:
         OSError: The old file is untouched.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=staging or path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 - takes over the descriptor
@@ -42,6 +46,49 @@ def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def move_durably(file: Path, path: Path) -> None:
+    """Give a synced file another name in the same file system, to stay there after a crash.
+
+    Raises:
+        OSError: It has its old name still, or both files are as they were.
+    """
+    file.replace(path)
+    _sync_folder(path.parent)
+
+
+def link_durably(file: Path, path: Path, staging: Path) -> None:
+    """Have a second name for a file, in place of whatever has that name.
+
+    Args:
+        file: The file.
+        path: Its second name.
+        staging: A folder of the same file system, for the moment.
+
+    Raises:
+        OSError: That name is as it was.
+    """
+    temporary = staging / uuid4().hex
+    os.link(file, temporary, follow_symlinks=False)
+    try:
+        temporary.replace(path)  # does nothing if both are names of one file already
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def make_folder_durably(folder: Path) -> None:
+    """Make a folder and those above it, to stay there after a crash; nothing if it is there.
+
+    Raises:
+        OSError: It could not be made.
+    """
+    if folder.is_dir():
+        return
+    make_folder_durably(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
 
 
 def write_private(path: Path, content: bytes) -> None:

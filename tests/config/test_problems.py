@@ -94,7 +94,7 @@ _SECRET = "hunter2"
         ),
         pytest.param(
             "cache_registry: {path: /x, listen: here}\nimages: []",
-            "cache_registry.listen: 'here' has no port",
+            "cache_registry.listen: 'here' is no address to listen on",
             id="listen",
         ),
         pytest.param(

@@ -1,0 +1,106 @@
+"""The embedded registry alone, for `image-sync serve`; loads a server, which other verbs do not."""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio
+
+from image_sync.cli import exit_codes
+from image_sync.cli.streams import write_result
+from image_sync.config.listen import parse_listen
+from image_sync.embedded import (
+    GRACE,
+    Access,
+    default_root,
+    opened,
+    read_accounts,
+    serving_registry,
+)
+from image_sync.errors import ConfigError, ListenError, Problem
+from image_sync.observe import EventLog
+from image_sync.observe.quantities import human_bytes
+from image_sync.runtime.serve import Address
+from image_sync.runtime.signals import ENDING, Ending, acting_on
+
+_UNSAFE = (
+    "{} can be reached from other machines, and anybody there could change images: name accounts "
+    "with --auth-file, or say --insecure-public"
+)
+
+
+class Wanted(NamedTuple):
+    """What the options say, as given."""
+
+    root: Path | None
+    listen: str
+    auth_file: Path | None
+    insecure_public: bool
+    read_only: bool
+
+
+def until_stopped(wanted: Wanted) -> int:
+    """Serve until a signal ends the process."""
+    address = _address(wanted.listen)
+    accounts = read_accounts(wanted.auth_file) if wanted.auth_file else None
+    if not (accounts or wanted.insecure_public or wanted.read_only or _is_private(address)):
+        raise ConfigError([Problem(_UNSAFE.format(wanted.listen), path="--listen")])
+    access = Access(accounts=accounts, read_only=wanted.read_only)
+    anyio.run(_serve, _root(wanted.root), address, access)
+    return exit_codes.OK
+
+
+def collect_garbage(root: Path | None) -> int:
+    """Remove what nothing needs."""
+    with opened(_root(root)) as store:
+        found = store.collect(GRACE)
+    text = (
+        f"removed {found.manifests} manifests and {found.blobs} files: "
+        f"{human_bytes(found.size)} are free"
+    )
+    write_result(lambda stream: print(text, file=stream))
+    return exit_codes.OK
+
+
+def _root(named: Path | None) -> Path:
+    return named or default_root(os.environ)
+
+
+async def _serve(root: Path, address: Address, access: Access) -> None:
+    """Serve until a signal comes.
+
+    Raises:
+        ConfigError: The address cannot be had.
+        StoreError: The folder cannot be used.
+    """
+    emit, over = EventLog(), anyio.Event()
+    ending = Ending(lambda _: over.set())
+    try:
+        async with (
+            acting_on(dict.fromkeys(ENDING, ending)),
+            serving_registry(root, address, emit, access),
+        ):
+            await over.wait()
+    except ListenError as error:
+        raise ConfigError([Problem(str(error), path="--listen")]) from error
+
+
+def _address(text: str) -> Address:
+    """Where to listen.
+
+    Raises:
+        ConfigError: That is nowhere.
+    """
+    try:
+        parsed = parse_listen(text)
+    except ValueError as error:
+        raise ConfigError([Problem(str(error), path="--listen")]) from error
+    if parsed is None:
+        raise ConfigError([Problem("a registry must listen: name HOST:PORT", path="--listen")])
+    return Address(*parsed)
+
+
+def _is_private(address: Address) -> bool:
+    """True if only this machine can reach it."""
+    return bool(address.host) and ipaddress.ip_address(address.host).is_loopback

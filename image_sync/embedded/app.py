@@ -1,0 +1,468 @@
+"""The registry's API: OCI distribution spec 1.1, as an ASGI application.
+
+What is refused says why with the specification's codes. Errors of ours, and disks that fail, are
+told as events and answered without details. Nothing of a request is trusted before it is parsed:
+the path (`calls.py`), ranges (`ranges.py`), digests.
+"""
+
+import errno
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from urllib.parse import quote, urlencode
+
+import msgspec
+from anyio import to_thread
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from image_sync.embedded.accounts import Accounts
+from image_sync.embedded.calls import (
+    Base,
+    Catalog,
+    NewUpload,
+    OneBlob,
+    OneManifest,
+    OneUpload,
+    Referrers,
+    Tags,
+    parse_call,
+    parse_digest,
+    parse_tags,
+)
+from image_sync.embedded.ranges import parse_chunk, parse_range
+from image_sync.embedded.reading import DamagedBlobError, Reading
+from image_sync.embedded.refusal import Code, RefusedError
+from image_sync.embedded.repository import Repository
+from image_sync.embedded.store import Store
+from image_sync.embedded.uploads import Upload, Uploads
+from image_sync.events import Emit, Warned
+from image_sync.oci import Digest, mediatypes
+from image_sync.oci.manifest import MAX_MANIFEST
+from image_sync.oci.mediatypes import essence
+from image_sync.oci.strictjson import JSON
+from image_sync.runtime.unforeseen import place_of
+
+_READS = frozenset({"GET", "HEAD"})
+_VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
+"""By which Docker tells a registry from other servers."""
+_PAGE = 1_000
+"""Entries of one answer at most, and where nothing is said."""
+_BUFFER = 256 * 1024
+"""Bytes that are written to a file at once."""
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Who may do what.
+
+    Attributes:
+        accounts: Who may do anything; everybody if None.
+        read_only: Nothing may be changed.
+    """
+
+    accounts: Accounts | None = None
+    read_only: bool = False
+
+
+def application(
+    store: Store, uploads: Uploads, emit: Emit, access: Access | None = None
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The ASGI application.
+
+    Args:
+        store: Where everything is.
+        uploads: What is on its way in.
+        emit: Told of damaged blobs, disks that fail, and bugs of ours.
+        access: Who may do what; everybody everything by default.
+    """
+    return _Registry(store, uploads, emit, access or Access())
+
+
+class _Registry:
+    def __init__(self, store: Store, uploads: Uploads, emit: Emit, access: Access) -> None:
+        self._store = store
+        self._uploads = uploads
+        self._emit = emit
+        self._access = access
+        self._reading = Reading(self._tell_damage)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+            response.headers.update(_VERSION)
+            await response(scope, receive, send)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            await self._admit(request)
+            return await self._call(request)
+        except RefusedError as refusal:
+            return Response(
+                refusal.body(), refusal.status, refusal.headers, media_type="application/json"
+            )
+        except OSError as error:
+            return self._failed(error)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug must not end the server
+            text = f"a request met a bug in image-sync: {type(error).__name__} at {place_of(error)}"
+            self._emit(Warned("registry", f"{text}; please report it"))
+            return Response(status_code=500)
+
+    async def _admit(self, request: Request) -> None:
+        accounts = self._access.accounts
+        if accounts and not await accounts.admit(request.headers.get("Authorization", "")):
+            headers = {"WWW-Authenticate": 'Basic realm="image-sync", charset="UTF-8"'}
+            raise RefusedError(Code.UNAUTHORIZED, "name and password are needed", headers=headers)
+        if self._access.read_only and request.method not in _READS:
+            raise RefusedError(Code.UNSUPPORTED, "this registry is read-only")
+
+    async def _call(self, request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        match method, parse_call(request.url.path):
+            case "GET", Base():
+                return _json({})
+            case "GET", Catalog():
+                return self._catalog(request)
+            case "GET", Tags(name=name):
+                return self._tags(request, self._store.find(name))
+            case "GET", Referrers(name=name, digest=digest):
+                return await self._referrers(request, name, digest)
+            case _, OneManifest(name=name, reference=reference):
+                return await self._manifest(method, request, name, reference)
+            case _, OneBlob(name=name, digest=digest):
+                return await self._blob(method, request, name, digest)
+            case "POST", NewUpload(name=name):
+                return await self._begin(request, name)
+            case _, OneUpload(name=name, upload=upload):
+                return await self._upload(method, request, self._uploads.find(name, upload))
+            case _:
+                raise _unsupported(request.method)
+
+    # -- what there is --------------------------------------------------------------------------
+
+    def _catalog(self, request: Request) -> Response:
+        page, link = _page(request, self._store.names())
+        return _json({"repositories": page}, link)
+
+    def _tags(self, request: Request, repository: Repository) -> Response:
+        page, link = _page(request, repository.tags())
+        return _json({"name": repository.name, "tags": page}, link)
+
+    async def _referrers(self, request: Request, name: str, subject: Digest) -> Response:
+        """An empty list where nobody knows the subject, or the repository."""
+        try:
+            found = await to_thread.run_sync(self._store.find(name).referrers, subject)
+        except RefusedError as refusal:
+            if refusal.code is not Code.NAME_UNKNOWN:
+                raise
+            found = []
+        headers = {}
+        kind = request.query_params.get("artifactType")
+        if kind:
+            found = [
+                each
+                for each in found
+                if isinstance(each, dict) and each.get("artifactType") == kind
+            ]
+            headers["OCI-Filters-Applied"] = "artifactType"
+        index: JSON = {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": found}
+        return Response(msgspec.json.encode(index), 200, headers, media_type=mediatypes.OCI_INDEX)
+
+    # -- manifests ------------------------------------------------------------------------------
+
+    async def _manifest(
+        self, method: str, request: Request, name: str, reference: str | Digest
+    ) -> Response:
+        match method:
+            case "GET":
+                return self._get_manifest(request, self._store.find(name), reference)
+            case "PUT":
+                return await self._put_manifest(request, name, reference)
+            case "DELETE":
+                repository = self._store.find(name)
+                await to_thread.run_sync(repository.delete, reference)
+                return Response(status_code=202)
+            case _:
+                raise _unsupported(method)
+
+    def _get_manifest(
+        self, request: Request, repository: Repository, reference: str | Digest
+    ) -> Response:
+        entry = repository.find(reference)
+        content = entry and repository.blobs.read(entry.digest)
+        if entry is None or content is None:
+            if entry:
+                self._tell_damage(repository.name, entry.digest)
+            raise RefusedError(Code.MANIFEST_UNKNOWN, f"{repository.name} has no {reference}")
+        headers = _content(entry.digest)
+        if _is_known(request, entry.digest):
+            return Response(status_code=304, headers=headers)
+        return Response(content, 200, {**headers, "Content-Type": entry.media_type})
+
+    async def _put_manifest(self, request: Request, name: str, reference: str | Digest) -> Response:
+        content = await _whole(request, MAX_MANIFEST)
+        media_type = essence(request.headers.get("Content-Type", ""))
+        digest = reference if isinstance(reference, Digest) else None
+        more = request.query_params.getlist("tag") if digest else []
+        tags = parse_tags(more) if digest else [str(reference)]
+
+        def store() -> Response:
+            repository = self._store.ensure(name)
+            stored = repository.put(content, media_type, digest, tags)
+            headers = {
+                "Location": f"/v2/{name}/manifests/{stored.digest}",
+                "Docker-Content-Digest": str(stored.digest),
+            }
+            if stored.subject:
+                headers["OCI-Subject"] = str(stored.subject)
+            if more:
+                headers["OCI-Tag"] = ", ".join(more)
+            return Response(status_code=201, headers=headers)
+
+        return await to_thread.run_sync(store)
+
+    # -- blobs ----------------------------------------------------------------------------------
+
+    async def _blob(self, method: str, request: Request, name: str, digest: Digest) -> Response:
+        repository = self._store.find(name)
+        match method:
+            case "GET":
+                return self._get_blob(request, repository, digest)
+            case "DELETE":
+                await to_thread.run_sync(repository.delete_blob, digest)
+                return Response(status_code=202)
+            case _:
+                raise _unsupported(method)
+
+    def _get_blob(self, request: Request, repository: Repository, digest: Digest) -> Response:
+        blob = self._reading.open(repository, digest)
+        headers = {
+            **_content(digest),
+            "Accept-Ranges": "bytes",
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(blob.size),
+        }
+        if request.method == "HEAD":
+            blob.close()
+            if not self._access.read_only:
+                repository.blobs.touch(digest)  # who asks is about to count on it
+            return Response(status_code=200, headers=headers)
+        try:
+            if _is_known(request, digest):
+                blob.close()
+                return Response(status_code=304, headers=_content(digest))
+            wanted = request.headers.get("Range")
+            same = request.headers.get("If-Range", _etag(digest)) == _etag(digest)
+            part = parse_range(wanted, blob.size) if wanted and same else None
+        except RefusedError:
+            blob.close()
+            raise
+        if part:
+            headers["Content-Length"] = str(part.stop - part.start)
+            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{blob.size}"
+        return _Sent(self._reading.send(blob, part), 206 if part else 200, headers)
+
+    # -- uploads --------------------------------------------------------------------------------
+
+    async def _begin(self, request: Request, name: str) -> Response:
+        """Begin an upload, take a whole one, or mount."""
+        repository = await to_thread.run_sync(self._store.ensure, name)
+        mounted = request.query_params.get("mount")
+        if mounted:
+            digest = parse_digest(mounted)
+            origin = self._store.holder(digest, request.query_params.get("from"))
+            if origin is not None:
+                found = await to_thread.run_sync(_mount, digest, origin, repository)
+                if found:
+                    return _created(name, digest)
+        upload = await to_thread.run_sync(self._uploads.begin, repository)
+        if "digest" not in request.query_params or mounted:
+            return _accepted(upload)
+        async with upload.turn:
+            return await self._finish(request, upload)
+
+    async def _upload(self, method: str, request: Request, upload: Upload) -> Response:
+        async with upload.turn:
+            self._uploads.find(upload.repository.name, upload.id)  # another may have ended it
+            match method:
+                case "GET":
+                    return _accepted(upload, 204)
+                case "PATCH":
+                    await self._receive(request, upload)
+                    return _accepted(upload)
+                case "PUT":
+                    return await self._finish(request, upload)
+                case "DELETE":
+                    self._uploads.end(upload)
+                    return Response(status_code=204)
+                case _:
+                    raise _unsupported(method)
+
+    async def _finish(self, request: Request, upload: Upload) -> Response:
+        """Take the rest of a blob, and keep it if it is what it should be."""
+        digest = parse_digest(request.query_params.get("digest", ""))
+        await self._receive(request, upload)
+
+        def keep() -> None:
+            upload.finish(digest)
+            self._store.share(digest, upload.repository)
+
+        try:
+            await to_thread.run_sync(keep)
+        finally:
+            self._uploads.end(upload)
+        return _created(upload.repository.name, digest)
+
+    async def _receive(self, request: Request, upload: Upload) -> None:
+        """Take the bytes of a request, as many as come; they stay if the connection breaks."""
+        expected = _expected(request, upload)
+        began, buffer = upload.size, bytearray()
+        try:
+            async for piece in request.stream():
+                buffer += piece
+                if len(buffer) >= _BUFFER:
+                    await to_thread.run_sync(upload.append, bytes(buffer))
+                    buffer.clear()
+        finally:
+            if buffer:
+                upload.append(bytes(buffer))
+        if expected is not None and upload.size - began != expected:
+            self._uploads.end(upload)
+            text = f"Content-Range speaks of {expected} bytes, and {upload.size - began} came"
+            raise RefusedError(Code.BLOB_UPLOAD_INVALID, f"{text}: begin anew")
+
+    # -- failures -------------------------------------------------------------------------------
+
+    def _failed(self, error: OSError) -> Response:
+        full = error.errno in _NO_SPACE
+        text = "no space left on device" if full else f"the disk failed: {error.strerror}"
+        self._emit(Warned("registry", f"{self._store.root}: {text}"))
+        refusal = RefusedError(Code.DENIED, text, status=507 if full else 500)
+        return Response(refusal.body(), refusal.status, media_type="application/json")
+
+    def _tell_damage(self, name: str, digest: Digest) -> None:
+        text = f"{name} has {digest} damaged on the disk: it is not served until it is pushed again"
+        self._emit(Warned("registry", text))
+
+
+class _Sent(StreamingResponse):
+    """Bytes of a blob; broken off without a sign of success if they are damaged."""
+
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002 - ASGI's signature
+        receive: Receive,  # noqa: ARG002 - ASGI's signature
+        send: Send,
+    ) -> None:
+        with suppress(DamagedBlobError):  # the server breaks an answer off that is too short
+            await self.stream_response(send)
+
+
+def _mount(digest: Digest, origin: Repository, target: Repository) -> bool:
+    """Have one repository hold what another does; False if that is gone meanwhile."""
+    if origin is target:
+        target.blobs.touch(digest)
+        return True
+    try:
+        target.blobs.link(digest, origin.blobs.path(digest))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _expected(request: Request, upload: Upload) -> int | None:
+    """How many bytes a request says it has, None if it does not.
+
+    Raises:
+        RefusedError: They do not go on where the upload ends.
+    """
+    told = request.headers.get("Content-Range")
+    if told is None:
+        return None
+    chunk = parse_chunk(told)
+    if chunk is None:
+        raise RefusedError(Code.BLOB_UPLOAD_INVALID, "Content-Range must be START-END")
+    length = request.headers.get("Content-Length")
+    if chunk.start != upload.size or (length and int(length) != chunk.stop - chunk.start):
+        text = f"the upload has {upload.size} bytes: go on there, with as many as are sent"
+        headers = _whereabouts(upload)
+        raise RefusedError(Code.BLOB_UPLOAD_INVALID, text, status=416, headers=headers)
+    return chunk.stop - chunk.start
+
+
+async def _whole(request: Request, most: int) -> bytes:
+    """The body of a request.
+
+    Raises:
+        RefusedError: It has more bytes than it may.
+    """
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > most:
+            raise RefusedError(Code.SIZE_INVALID, f"a manifest may have {most} bytes at most")
+    return bytes(content)
+
+
+def _page(request: Request, entries: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The entries that are asked for, and where there are more; they are sorted.
+
+    Raises:
+        RefusedError: The number asked for is none.
+    """
+    last, told = request.query_params.get("last"), request.query_params.get("n")
+    if told is not None and not (told.isascii() and told.isdigit()):
+        raise RefusedError(Code.UNSUPPORTED, "n must be a whole number", status=400)
+    count = min(int(told[:9]), _PAGE) if told else _PAGE
+    rest = [entry for entry in entries if last is None or entry > last]
+    page = rest[:count]
+    if not page or len(rest) == len(page):
+        return page, {}
+    query = urlencode({"n": count, "last": page[-1]})
+    return page, {"Link": f'<{quote(request.url.path)}?{query}>; rel="next"'}
+
+
+def _json(document: Mapping[str, object], headers: dict[str, str] | None = None) -> Response:
+    content = msgspec.json.encode(document)
+    return Response(content, 200, headers, media_type="application/json")
+
+
+def _etag(digest: Digest) -> str:
+    return f'"{digest}"'
+
+
+def _content(digest: Digest) -> dict[str, str]:
+    return {"Docker-Content-Digest": str(digest), "ETag": _etag(digest)}
+
+
+def _is_known(request: Request, digest: Digest) -> bool:
+    """True if the client has it: RFC 9110, section 13.1.2."""
+    told = request.headers.get("If-None-Match", "")
+    known = {tag.strip().removeprefix("W/") for tag in told.split(",")}
+    return bool({_etag(digest), "*"} & known)
+
+
+def _whereabouts(upload: Upload) -> dict[str, str]:
+    return {
+        "Location": f"/v2/{upload.repository.name}/blobs/uploads/{upload.id}",
+        "Range": f"0-{max(0, upload.size - 1)}",
+        "Docker-Upload-UUID": upload.id,
+    }
+
+
+def _accepted(upload: Upload, status: int = 202) -> Response:
+    return Response(status_code=status, headers=_whereabouts(upload))
+
+
+def _created(name: str, digest: Digest) -> Response:
+    headers = {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": str(digest)}
+    return Response(status_code=201, headers=headers)
+
+
+def _unsupported(method: str) -> RefusedError:
+    return RefusedError(Code.UNSUPPORTED, f"{method} is not supported here")

@@ -1,0 +1,81 @@
+"""A registry that is served for the time of a block, and tidied up meanwhile."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from image_sync.embedded.app import Access, application
+from image_sync.embedded.store import Store, opened
+from image_sync.embedded.uploads import Uploads
+from image_sync.events import Emit, GarbageCollected, RegistryServed
+from image_sync.runtime.beside import beside
+from image_sync.runtime.serve import Address, serving
+
+GRACE = 3600.0
+"""Seconds for which everything stays that somebody counted on last: longer than a push takes from
+its first blob to its manifest. Zot's `gcDelay`."""
+_COLLECT_EVERY = 86_400.0
+_EXPIRE_EVERY = 60.0
+
+
+def default_root(environ: Mapping[str, str]) -> Path:
+    """The folder where nobody names one: XDG Base Directory Specification 0.8, XDG_DATA_HOME.
+
+    Args:
+        environ: The environment.
+    """
+    data = environ.get("XDG_DATA_HOME", "")
+    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
+    return base / "image-sync" / "registry"
+
+
+@asynccontextmanager
+async def serving_registry(
+    root: Path, address: Address, emit: Emit, access: Access | None = None
+) -> AsyncIterator[Address]:
+    """Serve the repositories below a folder for the time of a block, and tell where.
+
+    Once a day what nothing needs is removed, unless it is read-only; also where each process ends
+    sooner than that.
+
+    Args:
+        root: The folder; made if it is not there.
+        address: Where to listen.
+        emit: Takes the events.
+        access: Who may do what.
+
+    Raises:
+        StoreError: The folder cannot be used; the block is not entered.
+        ListenError: The address cannot be had; the block is not entered.
+    """
+    with opened(root) as store:
+        uploads = Uploads()
+        app = application(store, uploads, emit, access)
+        tidying = [] if access and access.read_only else [_Tidying(store, uploads, emit).run]
+        try:
+            async with serving(app, address) as found, beside(tidying):
+                store.announce(str(found))
+                emit(RegistryServed(str(found), str(root)))
+                yield found
+        finally:
+            uploads.close()
+
+
+class _Tidying:
+    def __init__(self, store: Store, uploads: Uploads, emit: Emit) -> None:
+        self._store = store
+        self._uploads = uploads
+        self._emit = emit
+
+    async def run(self) -> None:
+        """Give up stale uploads each minute, and collect once a day, for ever."""
+        while True:
+            if self._store.since_collected() >= _COLLECT_EVERY:
+                found = await to_thread.run_sync(self._store.collect, GRACE, abandon_on_cancel=True)
+                if any(found):
+                    self._emit(GarbageCollected(*found))
+            await anyio.sleep(_EXPIRE_EVERY)
+            self._uploads.expire()

@@ -1,0 +1,194 @@
+"""All repositories of a registry, in one folder: the one that Zot calls its root directory.
+
+`ROOT/NAME/` is an OCI image layout. A lock keeps a second process of ours out. Names are validated
+before they become paths, and none may be that of a layout's own files, so that a repository never
+lies within what belongs to another.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from image_sync.embedded.blobs import BLOBS
+from image_sync.embedded.refusal import Code, RefusedError
+from image_sync.embedded.repository import INDEX, LAYOUT, Collected, Repository
+from image_sync.errors import StoreError
+from image_sync.oci import Digest
+from image_sync.oci.reference import parse_path
+
+_LOCK = ".image-sync.lock"
+_COLLECTED = ".image-sync.collected"
+"""A file that is touched whenever what nothing needs was removed."""
+_LONGEST_ADDRESS = 64
+"""Bytes; an IPv6 address with its port has 47."""
+_RESERVED = frozenset({BLOBS, INDEX, LAYOUT})
+"""What is in a layout, and would be a valid component of a name."""
+
+
+class Store:
+    """The repositories below a folder.
+
+    Args:
+        root: The folder; it exists.
+        lock: A descriptor of its lock file, which is held.
+
+    Raises:
+        StoreError: A repository in it cannot be read.
+    """
+
+    def __init__(self, root: Path, lock: int) -> None:
+        self.root = root
+        self._lock = lock
+        self._repositories = {
+            name: Repository(name, root / name) for name in sorted(_names(root, root))
+        }
+
+    def announce(self, address: str) -> None:
+        """Tell other processes of ours where it is served."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, address.encode("ascii"), 0)
+
+    def names(self) -> list[str]:
+        """The repositories that have a manifest, in the order of their bytes."""
+        found = list(self._repositories.values())
+        return sorted(each.name for each in found if not each.is_empty)
+
+    def find(self, name: str) -> Repository:
+        """A repository.
+
+        Raises:
+            RefusedError: It is not here, or that is no name.
+        """
+        repository = self._repositories.get(_checked(name))
+        if repository is None:
+            raise RefusedError(Code.NAME_UNKNOWN, f"there is no repository {name}")
+        return repository
+
+    def ensure(self, name: str) -> Repository:
+        """A repository, which is made if it is not here. It blocks.
+
+        Raises:
+            RefusedError: That is no name.
+        """
+        known = self._repositories.get(_checked(name))
+        if known is None:
+            made = Repository.create(name, self.root / name)
+            known = self._repositories.setdefault(name, made)
+        return known
+
+    def holder(self, digest: Digest, name: str | None = None) -> Repository | None:
+        """A repository that has a blob: that of the name, or any."""
+        known = list(self._repositories.values())
+        asked = [self._repositories[name]] if name in self._repositories else known
+        return next((each for each in asked if each.blobs.size(digest) is not None), None)
+
+    def share(self, digest: Digest, fresh: Repository) -> None:
+        """Have all repositories with a blob hold the same file: the one that came last.
+
+        It has just been hashed, so what a disk had damaged elsewhere is mended by that, too.
+        """
+        path = fresh.blobs.path(digest)
+        for each in list(self._repositories.values()):
+            if each is not fresh and each.blobs.size(digest) is not None:
+                with suppress(OSError):  # another file system: each has its own then
+                    each.blobs.link(digest, path)
+
+    def collect(self, grace: float) -> Collected:
+        """Remove what nothing needs, and files of uploads that a former process left; it blocks.
+
+        Args:
+            grace: Seconds for which everything stays that somebody counted on last.
+        """
+        total = Collected()
+        for repository in list(self._repositories.values()):
+            found = repository.collect(grace)
+            total = Collected(*(a + b for a, b in zip(total, found, strict=True)))
+            _remove_old(repository.blobs.uploads, grace)
+        (self.root / _COLLECTED).touch()
+        return total
+
+    def since_collected(self) -> float:
+        """Seconds since what nothing needs was removed last, or since the folder was made."""
+        marker = self.root / _COLLECTED
+        if not marker.exists():
+            marker.touch()
+        return time.time() - marker.stat().st_mtime
+
+
+def served_by(root: Path) -> str | None:
+    """Where another process of ours serves a folder, as in `127.0.0.1:5050`; None if none does."""
+    try:
+        lock = os.open(root / _LOCK, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.read(lock, _LONGEST_ADDRESS).decode("ascii", "replace") or None
+    finally:
+        os.close(lock)
+    return None
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[Store]:
+    """A store that no other process of ours has, for the time of a block.
+
+    Args:
+        root: Its folder; it is made if it is not there.
+
+    Raises:
+        StoreError: Another process has it, or it cannot be used.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise StoreError(f"the folder {root} cannot be used: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            address = served_by(root)
+            where = f" at {address}" if address else ""
+            text = f"another image-sync serves the folder {root}{where}: end that one first"
+            raise StoreError(text) from error
+        store = Store(root, lock)
+        yield store
+        store.announce("")
+    finally:
+        os.close(lock)
+
+
+def _checked(name: str) -> str:
+    try:
+        parse_path(name)
+    except ValueError as error:
+        raise RefusedError(Code.NAME_INVALID, str(error)) from error
+    reserved = _RESERVED.intersection(name.split("/"))
+    if reserved:
+        text = f"{', '.join(sorted(reserved))} may not be a part of a repository's name here"
+        raise RefusedError(Code.NAME_INVALID, text)
+    return name
+
+
+def _names(root: Path, folder: Path) -> Iterator[str]:
+    """The repositories in a folder and below."""
+    for entry in os.scandir(folder):
+        if not entry.is_dir() or entry.name.startswith(".") or entry.name in _RESERVED:
+            continue
+        path = Path(entry.path)
+        if (path / INDEX).is_file() and (path / LAYOUT).is_file():
+            yield str(path.relative_to(root))
+        yield from _names(root, path)
+
+
+def _remove_old(folder: Path, seconds: float) -> None:
+    with suppress(FileNotFoundError):
+        for file in os.scandir(folder):
+            with suppress(FileNotFoundError):
+                if time.time() - file.stat(follow_symlinks=False).st_mtime > seconds:
+                    Path(file.path).unlink()
