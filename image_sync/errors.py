@@ -9,7 +9,8 @@
     ├── CopyError          a copy arrived wrong, or could not be committed
     ├── ApiError           an API that is no registry refused, failed or could not be reached
     ├── StoreError         a folder of images cannot be used
-    └── ListenError        an address to listen on cannot be had; some callers go on without
+    └── ListenError        an address to listen on cannot be had, or not be served by TLS; some
+                           callers go on without
 
 A class says what a caller can do about it; an `ErrorKind` says what went wrong. The table `TRAITS`
 is the only place that knows, for each kind, whether another attempt may help, whether another
@@ -309,10 +310,14 @@ class StoreError(ImageSyncError):
 
 
 class ListenError(ImageSyncError):
-    """An address to listen on cannot be had: it is taken, or not one of this machine."""
+    """An address cannot be served: it is taken, not one of this machine, or lacks a certificate."""
 
-    def __init__(self, message: str) -> None:
-        hint = "free the address or name another, as settings.server.listen; none: no server"
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "free the address or name another, as settings.server.listen; none: no server",
+    ) -> None:
         super().__init__(message, ErrorKind.CONFIG, hint=hint)
 
 

@@ -12,7 +12,7 @@ from image_sync.embedded.store import Store, opened
 from image_sync.embedded.uploads import Uploads
 from image_sync.events import Emit, GarbageCollected, RegistryServed
 from image_sync.runtime.beside import beside
-from image_sync.runtime.serve import Address, serving
+from image_sync.runtime.serve import REGISTRY, Address, serving
 
 GRACE = 3600.0
 """Seconds for which everything stays that somebody counted on last: longer than a push takes from
@@ -56,7 +56,7 @@ async def serving_registry(
         app = application(store, uploads, emit, access)
         tidying = [] if access and access.read_only else [_Tidying(store, uploads, emit).run]
         try:
-            async with serving(app, address) as found, beside(tidying):
+            async with serving(app, address, REGISTRY) as found, beside(tidying):
                 store.announce(str(found))
                 emit(RegistryServed(str(found), str(root)))
                 yield found

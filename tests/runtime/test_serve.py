@@ -8,14 +8,16 @@ from contextlib import closing
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from image_sync.errors import ListenError
-from image_sync.runtime.serve import Address, serving
+from image_sync.runtime.serve import PAGES, Address, serving
 from tests.server.asking import ask, connect, exchange, read_all, request
 
 pytestmark = pytest.mark.anyio
 
 ANY = Address("127.0.0.1", 0)
+HASTY = replace(PAGES, patience=0.2)
 Send = Callable[[MutableMapping[str, object]], Awaitable[None]]
 
 
@@ -141,7 +143,7 @@ async def _rest(stream: anyio.abc.SocketStream) -> bytes:
 )
 async def test_a_client_that_says_too_little_is_cut_off(sent: bytes) -> None:
     """And others are answered meanwhile."""
-    async with serving(hello, ANY, patience=0.2) as address, await connect(address) as slow:
+    async with serving(hello, ANY, HASTY) as address, await connect(address) as slow:
         await slow.send(sent)
         assert (await ask(address, "/")).status == 200
         with anyio.fail_after(2):
@@ -157,7 +159,7 @@ async def test_a_client_that_does_not_take_its_answer_is_cut_off() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": bytes(size)})
 
-    async with serving(long, ANY, patience=0.2) as address, await connect(address) as slow:
+    async with serving(long, ANY, HASTY) as address, await connect(address) as slow:
         await slow.send(request("/"))
         await anyio.sleep(0.4)
         with anyio.fail_after(2):
