@@ -81,7 +81,9 @@ class Listing:
         """The entries of the file: every tag, and what has none."""
         yield from self.tags.values()
         tagged = {entry.digest for entry in self.tags.values()}
-        yield from (entry for entry in self.manifests.values() if entry.digest not in tagged)
+        # A manifest that its tag has left is still known under it.
+        left = (entry for entry in self.manifests.values() if entry.digest not in tagged)
+        yield from (entry.under(None) for entry in left)
 
     def having(self, entry: Entry, tags: Iterable[str]) -> "Listing":
         """With a manifest, and these tags naming it."""

@@ -24,8 +24,8 @@ _COLLECTED = ".image-sync.collected"
 """A file that is touched whenever what nothing needs was removed."""
 _LONGEST_ADDRESS = 64
 """Bytes; an IPv6 address with its port has 47."""
-_RESERVED = frozenset({BLOBS, INDEX, LAYOUT})
-"""What is in a layout, and would be a valid component of a name."""
+_RESERVED = frozenset({BLOBS, INDEX, LAYOUT, "cache.db", "meta.db"})
+"""What is in a layout, or Zot's own beside them, and would be a valid component of a name."""
 
 
 class Store:

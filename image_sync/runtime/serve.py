@@ -135,10 +135,12 @@ def _listening(address: Address) -> socket.socket:
 
 
 def _open(host: str, port: int) -> socket.socket:
-    if not host and socket.has_dualstack_ipv6():
-        return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    dual = not host and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dual or ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, dualstack_ipv6=dual)
+    # asyncio does it for sockets that say TCP, which these do not: a small answer would wait 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _settings(app: App, profile: Profile, tls: ssl.SSLContext | None) -> uvicorn.Config:

@@ -1,4 +1,4 @@
-"""Real registries as child processes: CNCF distribution, crane's, Zot.
+"""Real registries as child processes: CNCF distribution, crane's, Zot, and our own.
 
 Each is a context manager that yields a `RunningRegistry`. With `Serving(record=True)` a
 recorder stands before it, which then ends TLS and is what clients see; the registry
@@ -7,6 +7,7 @@ sets up or looks up is not among the recorded requests.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -112,6 +113,22 @@ def zot(
         assert endpoint.realm is None, "token_auth is for distribution"
         config = _zot_config(endpoint, docker=docker)
         return Child([program, "serve", endpoint.write_config(config)], endpoint.host, endpoint.log)
+
+    return _serve(directory, serving or Serving(), child)
+
+
+def embedded(
+    directory: Path, serving: Serving | None = None
+) -> AbstractContextManager[RunningRegistry]:
+    """`image-sync serve`: no accounts; TLS only from a recorder."""
+
+    def child(endpoint: Endpoint) -> Child:
+        assert endpoint.certificate is None, "image-sync serve needs record=True for TLS"
+        assert endpoint.htpasswd is None
+        assert endpoint.realm is None
+        where = ["--root", str(endpoint.root), "--listen", endpoint.host]
+        command = [sys.executable, "-m", "image_sync", "serve", *where]
+        return Child(command, endpoint.host, endpoint.log)
 
     return _serve(directory, serving or Serving(), child)
 

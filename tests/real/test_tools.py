@@ -36,7 +36,9 @@ def test_a_missing_zot_never_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.mark.parametrize(
     ("tool", "arguments", "version"),
     [
+        ("containerd", ["--version"], " 1.7.24"),
         ("crane", ["version"], "v0.22.1"),
+        ("ctr", ["--version"], " 1.7.24"),
         ("registry", ["--version"], "v3.1.2"),
         ("registry-2.8", ["--version"], "2.8.2"),
         ("skopeo-1.9", ["--version"], "skopeo version 1.9.3"),

@@ -46,6 +46,12 @@ def require_address(address: str) -> None:
             _give_up(f"needs {address}: {error}")
 
 
+def require_root(program: str) -> None:
+    """Skip where a program that runs as root only cannot."""
+    if os.geteuid() != 0:
+        _give_up(f"{program} needs root")
+
+
 def give_up(tool: str) -> NoReturn:
     """Skip the running test, or fail it where CI=true promises that the tool is there."""
     reason = f"needs {tool}: {why_missing(tool)}"

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from image_sync.errors import ListenError
+from image_sync.runtime import serve
 from image_sync.runtime.serve import PAGES, Address, serving
 from tests.server.asking import ask, connect, exchange, read_all, request
 
@@ -195,3 +196,10 @@ async def test_nothing_that_clients_do_is_logged(caplog: pytest.LogCaptureFixtur
         async with serving(broken, ANY) as address:
             assert (await ask(address, "/")).status == 500
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", ""])
+def test_small_answers_do_not_wait_for_an_acknowledgement(host: str) -> None:
+    """Head and body are sent apart: Nagle's algorithm would hold the body back for 40 ms."""
+    with serve._listening(Address(host, 0)) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

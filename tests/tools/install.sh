@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the programs that tests run into .tools/bin: crane, kustomize, regsync and the CNCF
-# distribution registry with Go; skopeo (two versions) and Debian's docker-registry
-# from Debian's packages, unpacked into trees of their own so that the machine gets
+# Installs the programs that tests run into .tools/bin: crane, kustomize, regsync, the CNCF
+# distribution registry and the conformance suite of the OCI distribution specification
+# with Go; skopeo (two versions), docker-registry and containerd with its ctr from Debian's
+# packages, unpacked into trees of their own so that the machine gets
 # no service and no other version of anything. Only mmdebstrap and podman are
 # installed with apt-get, and only as root; this never calls sudo.
 #
@@ -11,6 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+conformance_version=v0.0.0-20260831232431-97274622c111
 crane_version=v0.22.1
 distribution_version=v3.1.2
 kustomize_version=v5.7.1
@@ -26,11 +28,18 @@ mkdir -p "$bin" "$logs" "$missing"
 say() { echo "tools: $*" >&2; }
 lacks() { echo "$2" >"$missing/$1"; }
 
-# has NAME VERSION ARGS...: .tools/bin/NAME runs and names that version.
+# has NAME VERSION ARGS...: .tools/bin/NAME runs and names that version; without ARGS it
+# is Go that names it, for a program that does not.
 has() {
   local name=$1 version=$2
   shift 2
-  [ -x "$bin/$name" ] && "$bin/$name" "$@" 2>&1 | grep -qF -- "$version"
+  [ -x "$bin/$name" ] || return
+  if [ $# = 0 ]; then
+    go version -m "$bin/$name" 2>&1 |
+      awk -v version="$version" '$1 == "mod" && $3 == version { is = 1 } END { exit !is }'
+  else
+    "$bin/$name" "$@" 2>&1 | grep -qF -- "$version"
+  fi
 }
 
 # go_install NAME VERSION PACKAGE ARGS...: ARGS print the version.
@@ -57,6 +66,8 @@ go_tools() {
     github.com/distribution/distribution/v3/cmd/registry --version
   go_install kustomize "$kustomize_version" sigs.k8s.io/kustomize/kustomize/v5 version
   go_install regsync "$regsync_version" github.com/regclient/regclient/cmd/regsync version
+  go_install conformance "$conformance_version" \
+    github.com/opencontainers/distribution-spec/conformance
 }
 
 apt_packages() {
@@ -111,14 +122,15 @@ debian_tool() {
   lacks "$1" "another version than $2 came from Debian, see .tools/log/$3.log"
 }
 
-# debian_tree SUITE TREE NAME=VERSION=PROGRAM...
+# debian_tree SUITE TREE NAME=VERSION=PROGRAM[=PACKAGE]...: a package is called as its
+# program where it is not named.
 debian_tree() {
-  local suite=$1 tree=$2 packages="" spec name version program complete=yes
+  local suite=$1 tree=$2 packages="" spec name version program package complete=yes
   shift 2
   for spec in "$@"; do
-    IFS='=' read -r name version program <<<"$spec"
+    IFS='=' read -r name version program package <<<"$spec"
     has "$name" "$version" --version && [ -x "$tools/$tree/usr/bin/$program" ] || complete=no
-    packages+=${packages:+,}$program
+    packages+=${packages:+,}${package:-$program}
   done
   [ $complete = yes ] && return
   if [ "$(uname -s)" != Linux ] || ! command -v mmdebstrap >/dev/null; then
@@ -134,7 +146,7 @@ debian_tree() {
     return
   fi
   for spec in "$@"; do
-    IFS='=' read -r name version program <<<"$spec"
+    IFS='=' read -r name version program package <<<"$spec"
     debian_tool "$name" "$version" "$tree" "$program"
   done
 }
@@ -143,7 +155,8 @@ debian_tools() {
   apt_packages
   command -v podman >/dev/null || lacks podman "podman is not installed"
   debian_tree bookworm debian12 skopeo-1.9=1.9.3=skopeo registry-2.8=2.8.2=docker-registry
-  debian_tree trixie debian13 skopeo-1.18=1.18.0=skopeo
+  debian_tree trixie debian13 skopeo-1.18=1.18.0=skopeo \
+    containerd=1.7.24=containerd ctr=1.7.24=ctr=containerd
 }
 
 # The Go builds want the cores and Debian's packages the network: side by side.

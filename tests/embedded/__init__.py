@@ -1,0 +1,1 @@
+"""The embedded registry from outside: the conformance suite, Zot, and the clients people have."""
