@@ -154,7 +154,7 @@ class Agenda(Generic[Key]):
         self._drop_outdated()
         while self._alone and self._alone[0][0] <= now:
             _, _, key = heapq.heappop(self._alone)
-            self._entries[key].take(now)
+            self._entries[key].take(now, alone=True)
             keys.append(key)
             self._drop_outdated()
         return keys
@@ -205,6 +205,7 @@ class _Entry:
         taken: It is being worked on.
         taken_at: When it was taken last.
         fresh: It was taken just now.
+        alone: It was taken between two turns, maybe.
         again: It is due as soon as it is not worked on any more.
         again_if_failed: The same if it fails.
     """
@@ -212,6 +213,7 @@ class _Entry:
     __slots__ = (
         "again",
         "again_if_failed",
+        "alone",
         "failures",
         "fresh",
         "rests_until",
@@ -229,6 +231,7 @@ class _Entry:
         self.taken = False
         self.taken_at = 0.0
         self.fresh = False
+        self.alone = False
         self.again = False
         self.again_if_failed = False
 
@@ -236,12 +239,15 @@ class _Entry:
     def rest(self) -> float:
         """Seconds that it is left alone after it failed: a gap, two, four, up to an hour.
 
-        Less a half of one, so that the turn that is meant is not missed for being early.
+        Less a half of one, so that the turn that is meant is not missed for being early. It may
+        have been taken between two turns: less a whole one then, or the next that it may have could
+        be more than an hour away.
         """
         gap = self.rhythm.gap
         rest = min(LONGEST_REST, gap * 2.0 ** min(self.failures - 1, _DOUBLINGS))
-        return max(gap, rest) - gap / 2
+        return max(gap / 2, max(gap, rest) - (gap if self.alone else gap / 2))
 
-    def take(self, now: float) -> None:
+    def take(self, now: float, *, alone: bool = False) -> None:
         """It is worked on from now on."""
         self.taken, self.taken_at, self.fresh, self.ticket = True, now, True, 0
+        self.alone = alone

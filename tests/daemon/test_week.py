@@ -27,9 +27,10 @@ QUARTERS = Timing(600.0, JITTER, Calendar("*/15 * * * *", ZoneInfo("Europe/Berli
 A_TURN_LOST = 1_800.0
 """Seconds between two quarters of an hour, one of which is lost: a time of day that is set back may
 be noticed just after one, half a minute late."""
-IN_TURN = 90.0
+IN_TURN = 120.0
 """Seconds until the last image of a turn has had its own: the images of a host, at its rate (150
-at 3 a second is the longest), and a moment in which a host that hangs has places to give back."""
+at 3 a second is the longest, and twice that where two rhythms have a turn at once), and a moment in
+which a host that hangs has places to give back."""
 LONGEST_REST = HOUR
 """Seconds that an image that failed is left alone, unless its interval is longer."""
 

@@ -1,6 +1,7 @@
 """Keys are due by their rhythm, sooner or later as things went, and taken by one at a time."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import settings
@@ -381,3 +382,19 @@ def test_turns_of_a_rhythm_are_told_though_no_key_goes_by_it() -> None:
     scene.agenda.keep(other)
     scene.clock.pass_by(600.0)
     assert own in scene.agenda.take().turns
+
+
+@pytest.mark.parametrize("began", [1.0, 500.0, 900.0, 1700.0])
+def test_what_failed_between_two_turns_rests_no_longer_than_an_hour(began: float) -> None:
+    """Nor shorter than half of its gap; where its turns are an hour apart or less."""
+    scene = Scene()
+    half_an_hour = scene.every(1800.0)
+    scene.agenda.put("a", half_an_hour)
+    scene.times(0.0, scene.fail)
+    scene.clock.pass_by(began)
+    scene.agenda.hurry()
+    times = scene.times(20_000.0, scene.fail)
+    assert times[0] == began
+    rests = [after - before for before, after in pairwise(times)]
+    assert max(rests) <= 3600.0
+    assert min(rests) >= 900.0
