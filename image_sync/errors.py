@@ -9,6 +9,7 @@
     ├── CopyError          a copy arrived wrong, or could not be committed
     ├── ApiError           an API that is no registry refused, failed or could not be reached
     ├── StoreError         a folder of images cannot be used
+    │   └── StoreInUseError  another process has it; some callers use what that one serves
     └── ListenError        an address to listen on cannot be had, or not be served by TLS; some
                            callers go on without
 
@@ -307,6 +308,18 @@ class StoreError(ImageSyncError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ErrorKind.CONFIG, hint="name another folder, or mend this one")
+
+
+class StoreInUseError(StoreError):
+    """Another process of ours has a folder of images.
+
+    Attributes:
+        address: Where it serves it, as in `127.0.0.1:5050`; None as long as it does not.
+    """
+
+    def __init__(self, message: str, address: str | None) -> None:
+        super().__init__(message)
+        self.address = address
 
 
 class ListenError(ImageSyncError):

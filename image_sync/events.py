@@ -34,6 +34,21 @@ class RegistryServed(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         address: Where, as in `127.0.0.1:5050`.
         root: The folder of its images.
+        afterwards: The command that serves it when this process has ended; None if this process
+            goes on until it is stopped.
+    """
+
+    address: str
+    root: str
+    afterwards: str | None = None
+
+
+class RegistryShared(msgspec.Struct, frozen=True, tag=True):
+    """Another process of ours serves the cache, and that one is used.
+
+    Attributes:
+        address: Where, as in `127.0.0.1:5050`.
+        root: The folder of its images.
     """
 
     address: str
@@ -350,6 +365,7 @@ Event = (
     ProcessStarted
     | Listening
     | RegistryServed
+    | RegistryShared
     | GarbageCollected
     | PassStarted
     | PassResized

@@ -13,7 +13,7 @@ from image_sync.compose import Orders, Parts, assembled
 from image_sync.config import Resolved
 from image_sync.errors import ErrorKind
 from image_sync.events import Emit, PassFinished, PassStarted, Stopped, Warned
-from image_sync.hosting import hosted
+from image_sync.hosting import Purpose, hosted
 from image_sync.model import ImageSpec, Reason, SyncResult, Tally, Verified
 from image_sync.runtime.beside import Task, beside
 from image_sync.runtime.files import sweep_private_folders
@@ -58,6 +58,7 @@ async def sweep(
         environ,
         work=lambda parts: _Sweep(parts, resolved, orders, emit),
         cut_short=lambda result: result.reason is Reason.INTERRUPTED,
+        purpose=Purpose.READING if orders.dry_run else Purpose.ONE_PASS,
         tasks=tasks,
     )
 
@@ -102,6 +103,7 @@ async def inspect(
         environ,
         work=inspection,
         cut_short=lambda result: result.error_kind is ErrorKind.INTERRUPTED,
+        purpose=Purpose.ONE_PASS if heal else Purpose.READING,
     )
 
 
@@ -123,6 +125,7 @@ async def _life(
     *,
     work: Callable[[Parts], _Work[Result]],
     cut_short: Callable[[Result], bool],
+    purpose: Purpose,
     tasks: Sequence[Task] = (),
 ) -> Ended[Result]:
     """A process from its start to its end, in which the first signal ends the work in order.
@@ -134,9 +137,10 @@ async def _life(
         environ: For finding tools and credentials.
         work: What is done with the parts.
         cut_short: Whether an image was not done because of a signal.
+        purpose: What the cache is served for, if that is the embedded registry.
         tasks: What runs as long as the work does.
     """
-    async with _prepared(resolved, orders, emit, environ) as parts:
+    async with _prepared(resolved, orders, purpose, emit, environ) as parts:
         began, clock = datetime.now(UTC), anyio.current_time()
         doing = work(parts)
         ending = Ending(
@@ -155,12 +159,16 @@ async def _life(
 
 @asynccontextmanager
 async def _prepared(
-    resolved: Resolved, orders: Orders, emit: Emit, environ: Mapping[str, str]
+    resolved: Resolved,
+    orders: Orders,
+    purpose: Purpose,
+    emit: Emit,
+    environ: Mapping[str, str],
 ) -> AsyncIterator[Parts]:
     """The parts, in a process that was tidied up."""
     sweep_private_folders()  # which a killed process of ours left behind, with accounts in them
     async with (
-        hosted(resolved, emit, environ),
+        hosted(resolved, purpose, emit, environ),
         assembled(resolved, orders, emit, environ) as parts,
     ):
         for warning in resolved.warnings:

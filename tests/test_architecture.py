@@ -12,8 +12,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-SERVING = ("starlette", "uvicorn", "prometheus_client")
-"""What only a process needs that runs until it is stopped."""
+SERVING = ("starlette", "uvicorn", "bcrypt", "prometheus_client")
+"""What only a process needs that serves something."""
 HEAVY = ("httpx", "aiohttp", "rich", *SERVING)
 """What only running passes, serving pages and drawing tables need."""
 
@@ -50,17 +50,21 @@ images:
         pytest.param(["--help"], id="help"),
         pytest.param(["version"], id="version"),
         pytest.param(["config", "validate", "--config", "image-sync.yaml"], id="config-validate"),
+        pytest.param(["config", "validate", "--config", "embedded.yaml"], id="config-embedded"),
+        pytest.param(["serve", "--help"], id="serve-help"),
     ],
 )
 def test_quick_commands_load_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     """Help, version and the check of a configuration work, and import none of HEAVY."""
     (tmp_path / "image-sync.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    embedded = CONFIGURATION.replace("localhost:5000", "embedded")
+    (tmp_path / "embedded.yaml").write_text(embedded, encoding="utf-8")
     ended = probe(HEAVY, arguments, tmp_path)
     assert ended.stdout.split() == ["0"], ended.stderr
 
 
 def test_one_pass_loads_no_server(tmp_path: Path) -> None:
-    """A CronJob has nobody to answer."""
+    """A CronJob has nobody to answer, if its cache is elsewhere."""
     text = "cache_registry: localhost:5000\nsettings: {ledger: none}\nimages: []\n"
     (tmp_path / "image-sync.yaml").write_text(text, encoding="utf-8")
     ended = probe(SERVING, ["--once", "--config", "image-sync.yaml"], tmp_path)

@@ -15,7 +15,7 @@ from image_sync.cli.options import Asked, fingerprint_of, read_scope
 from image_sync.daemon import Process, Source
 from image_sync.errors import ConfigError, ListenError, Problem
 from image_sync.events import Emit, Listening, Warned, to_all
-from image_sync.hosting import hosted
+from image_sync.hosting import Purpose, hosted
 from image_sync.observe import Board, EventLog, Interrupted
 from image_sync.observe.metrics import Metrics
 from image_sync.runtime.serve import Address, serving
@@ -48,7 +48,7 @@ async def _live(process: Process, metrics: Metrics, emit: Emit, environ: Mapping
     Raises:
         ConfigError: An address or a folder that was configured cannot be had.
     """
-    async with hosted(process.scope.resolved, emit, environ):
+    async with hosted(process.scope.resolved, Purpose.LASTING, emit, environ):
         await _serve(process, metrics, emit)
 
 

@@ -30,6 +30,7 @@ Examples:
   image-sync check --config images.yaml         what is out of date
   image-sync verify --config images.yaml        whether what is cached is whole
   image-sync doctor --config images.yaml        whether everything is as a pass needs it
+  image-sync --once docker.io/library/nginx:1.27  into a registry of our own
   image-sync --once --cache localhost:5000 docker.io/library/nginx:1.27
   image-sync config validate --config images.yaml
 """

@@ -81,7 +81,12 @@ _LOG_OPTIONS = (
 _PASS_OPTIONS = (
     click.argument("references", nargs=-1, metavar="[IMAGE]..."),
     with_config,
-    click.option("--cache", metavar="HOST", help="Cache registry, above the file's."),
+    click.option(
+        "--cache",
+        metavar="HOST",
+        help="Cache registry, above the file's; embedded is one of our own, and the default for "
+        "images named as arguments.",
+    ),
     click.option("--image", "globs", multiple=True, metavar="GLOB", help="Only images that match."),
     click.option("--shard", metavar="I/N", help="Only this shard of the images, from 0."),
     click.option("--no-ledger", is_flag=True, help="Do not keep remembered digest pairs."),

@@ -11,7 +11,7 @@ from image_sync.config.registries import Registry, tls_of
 from image_sync.config.schema import Config, EmbeddedEntry
 from image_sync.config.targets import LEDGER_PATH
 from image_sync.config.values import EMBEDDED
-from image_sync.config.wording import quoted
+from image_sync.config.wording import did_you_mean, quoted
 from image_sync.errors import Side
 from image_sync.model import Endpoint, TlsPolicy
 from image_sync.oci import Repository
@@ -56,6 +56,9 @@ def read_cache(
     if entry == EMBEDDED:
         entry = EmbeddedEntry()
     if isinstance(entry, EmbeddedEntry):
+        if entry.path is not None:
+            path = findings.absolute("cache_registry.path", entry.path)
+            entry = msgspec.structs.replace(entry, path=path)
         listen = findings.parsed("cache_registry.listen", entry.listen, _parse_listen)
         host = listen or NO_CACHE
         return CacheRegistry(
@@ -79,14 +82,17 @@ def _parse_cache(text: str) -> tuple[str, str]:
         raise ValueError(
             f"{text!r} has a host without dot and port, which crane, skopeo and Docker take for a "
             f"part of Docker Hub: add the port, such as {host}:443, or write the full name"
+            f"{did_you_mean(text, [EMBEDDED])}"
         )
     return host, parse_path(prefix) if slash else ""
 
 
 def _parse_listen(text: str) -> str:
     parsed = parse_listen(text)
-    if parsed is None or not parsed[1]:
-        raise ValueError(f"{quoted(text)} is nowhere to be found: expected HOST:PORT")
+    if parsed is None:
+        raise ValueError("the embedded registry must listen: expected HOST:PORT")
+    if not parsed[1]:
+        raise ValueError(f"{quoted(text)} has another port at each start: name one above 0")
     address, port = parsed
     if not address or not ipaddress.ip_address(address).is_loopback:
         advice = "run image-sync serve with --auth-file, and name its address as cache_registry"

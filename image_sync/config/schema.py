@@ -133,7 +133,8 @@ class EmbeddedEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     path: Annotated[
         Text | None,
         Meta(
-            description="Folder of its images; `$XDG_DATA_HOME/image-sync/registry` if unset, or "
+            description="Folder of its images, relative to the configuration file; "
+            "`$XDG_DATA_HOME/image-sync/registry` if unset, or "
             "`~/.local/share/image-sync/registry` if that is."
         ),
     ] = None

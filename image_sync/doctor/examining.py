@@ -26,7 +26,7 @@ from image_sync.examination import (
     changes_of,
     make_examination,
 )
-from image_sync.hosting import hosted
+from image_sync.hosting import Purpose, hosted
 from image_sync.model import ImageSpec
 from image_sync.report import counted
 from image_sync.runtime.parallel import for_each
@@ -98,7 +98,7 @@ class _Doctor:
         orders = Orders(specs=self._scope.specs, shard=self._scope.shard, dry_run=True)
         self.findings += self._configuration()
         async with (
-            hosted(self._resolved, self.witness, self._environ),
+            hosted(self._resolved, Purpose.ONE_PASS, self.witness, self._environ),
             assembled(self._resolved, orders, self.witness, self._environ) as parts,
         ):
             self.findings += file_findings(parts.credentials.problems())

@@ -48,7 +48,8 @@ async def serving_registry(
         access: Who may do what.
 
     Raises:
-        StoreError: The folder cannot be used; the block is not entered.
+        StoreInUseError: Another process has the folder; the block is not entered.
+        StoreError: It cannot be used; the block is not entered.
         ListenError: The address cannot be had; the block is not entered.
     """
     with opened(root) as store:

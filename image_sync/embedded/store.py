@@ -15,7 +15,7 @@ from pathlib import Path
 from image_sync.embedded.blobs import BLOBS
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.repository import INDEX, LAYOUT, Collected, Repository
-from image_sync.errors import StoreError
+from image_sync.errors import StoreError, StoreInUseError
 from image_sync.oci import Digest
 from image_sync.oci.reference import parse_path
 
@@ -141,7 +141,8 @@ def opened(root: Path) -> Iterator[Store]:
         root: Its folder; it is made if it is not there.
 
     Raises:
-        StoreError: Another process has it, or it cannot be used.
+        StoreInUseError: Another process has it.
+        StoreError: It cannot be used.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -155,7 +156,7 @@ def opened(root: Path) -> Iterator[Store]:
             address = served_by(root)
             where = f" at {address}" if address else ""
             text = f"another image-sync serves the folder {root}{where}: end that one first"
-            raise StoreError(text) from error
+            raise StoreInUseError(text, address) from error
         store = Store(root, lock)
         yield store
         store.announce("")

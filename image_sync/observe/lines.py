@@ -20,6 +20,7 @@ _ProcessEvent = (
     | events.Stopping
     | events.Stopped
     | events.RegistryServed
+    | events.RegistryShared
     | events.GarbageCollected
     | events.LeadershipChanged
 )
@@ -103,6 +104,14 @@ def _describe_failure(event: events.AttemptFailed | events.EngineFailed) -> tupl
             assert_never(event)
 
 
+def _where_to_pull(event: events.RegistryServed | events.RegistryShared) -> str:
+    pull = f"docker pull {event.address}/NAME:TAG"
+    if isinstance(event, events.RegistryShared):
+        return f"the registry over {event.root} is served by another image-sync: {pull}"
+    ends = f" while this runs; {event.afterwards} serves it afterwards" if event.afterwards else ""
+    return f"a registry over {event.root}: {pull}{ends}"
+
+
 def _describe_process(event: _ProcessEvent) -> tuple[int, str, Fields]:
     match event:
         case events.ProcessStarted():
@@ -114,9 +123,8 @@ def _describe_process(event: _ProcessEvent) -> tuple[int, str, Fields]:
             return logging.INFO, f"{Signals(event.signal).name}: stopping", fields
         case events.Stopped():
             return _stopped(event)
-        case events.RegistryServed():
-            text = f"a registry over {event.root}: docker pull {event.address}/NAME:TAG"
-            return logging.INFO, text, {}
+        case events.RegistryServed() | events.RegistryShared():
+            return logging.INFO, _where_to_pull(event), {}
         case events.GarbageCollected():
             gone: Fields = {
                 "manifests": event.manifests,

@@ -11,9 +11,15 @@ Task = Callable[[], Coroutine[object, object, None]]
 
 @asynccontextmanager
 async def beside(tasks: Sequence[Task]) -> AsyncIterator[None]:
-    """Have tasks run as long as the `async with`."""
+    """Have tasks run as long as the `async with`; what is raised in that is raised as it is."""
+    failure: Exception | None = None
     async with anyio.create_task_group() as group:
         for task in tasks:
             group.start_soon(task)
-        yield
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - taken out of the task group, as it is
+            failure = error
         group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

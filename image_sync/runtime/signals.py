@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import anyio
 
+from image_sync.runtime.beside import beside
 from image_sync.runtime.files import remove_private_folders
 from image_sync.runtime.process import kill_all
 
@@ -26,10 +27,8 @@ async def acting_on(actions: Mapping[signal.Signals, Action]) -> AsyncIterator[N
             async for signum in received:
                 actions[signum](signum)
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(watch)
+        async with beside([watch]):
             yield
-            tasks.cancel_scope.cancel()
 
 
 class Ending:

@@ -164,6 +164,16 @@ def test_images_on_the_command_line_need_no_file() -> None:
     assert alone.cache.embedded == config.EmbeddedEntry()
 
 
+def test_an_embedded_cache_can_be_asked_for_above_a_file() -> None:
+    """By a flag or a variable, in place of what the file names."""
+    flag = [config.Override("cache_registry", "embedded", "--cache")]
+    for result in (
+        loaded(_TEXT, {}, flag),
+        loaded(_TEXT, {"IMAGE_SYNC_CACHE_REGISTRY": "embedded"}),
+    ):
+        assert config.resolve(result).cache.embedded == config.EmbeddedEntry()
+
+
 def test_a_wrong_argument_is_named_by_its_number() -> None:
     """Arguments have places, too."""
     loaded_arguments = config.from_arguments(["a/b:1", "A/b:1", "a/b:1"], environ={})

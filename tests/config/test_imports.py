@@ -9,7 +9,8 @@ from image_sync import config
 config.resolve(config.from_arguments(["nginx"], environ={}))
 config.schema_text(), config.reference_markdown()
 heavy = {
-    "httpx", "aiohttp", "starlette", "uvicorn", "prometheus_client", "rich", "tenacity", "asyncio"
+    "httpx", "aiohttp", "starlette", "uvicorn", "bcrypt", "prometheus_client", "rich", "tenacity",
+    "asyncio",
 }
 print(sorted(heavy & set(sys.modules)))
 """

@@ -170,6 +170,71 @@ def test_an_embedded_cache_is_told_apart() -> None:
     assert resolved(with_images("a/b:1")).cache.embedded is None
 
 
+def test_the_folder_of_an_embedded_cache_is_found_as_other_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative to the file that names it, else to where one is; `~` is the home folder."""
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "etc" / "c.yaml"
+    file.parent.mkdir()
+    for written, meant in (
+        ("images", tmp_path / "etc" / "images"),
+        ("~/images", Path("/home/ann/images")),
+        ("/srv/images", Path("/srv/images")),
+    ):
+        file.write_text(f"cache_registry: {{path: {written}}}\nimages: []\n", encoding="utf-8")
+        found = config.resolve(config.load(str(file), environ={})).cache.embedded
+        assert found == config.EmbeddedEntry(path=str(meant))
+    flag = config.Override("cache_registry", "{path: images}", "--cache")
+    named = config.resolve(config.from_arguments(["a/b:1"], environ={}, overrides=[flag]))
+    assert named.cache.embedded == config.EmbeddedEntry(path=str(tmp_path / "images"))
+    (line,) = complaints("cache_registry: {path: ~nobody-of-that-name/x}\nimages: []")
+    assert line.startswith("<stdin>:1:24: cache_registry.path: ~nobody-of-that-name/x: ")
+
+
+@pytest.mark.parametrize(
+    ("listen", "words"),
+    [
+        pytest.param("0.0.0.0:5050", "image-sync serve with --auth-file", id="everywhere"),
+        pytest.param(":5050", "can be reached from other machines", id="every-address"),
+        pytest.param("192.168.1.5:5050", "name its address as cache_registry", id="network"),
+        pytest.param("127.0.0.1:0", "has another port at each start", id="any-port"),
+        pytest.param("none", "must listen: expected HOST:PORT", id="nowhere"),
+        pytest.param("5050", "did you mean :5050?", id="port-alone"),
+    ],
+)
+def test_an_embedded_cache_listens_where_only_this_machine_finds_it(
+    listen: str, words: str
+) -> None:
+    """Whoever reaches it can change it; and the next pass has to find it again."""
+    (line,) = complaints(f"cache_registry: {{listen: '{listen}'}}\nimages: [a/b:1]")
+    assert line.startswith("<stdin>:1:26: cache_registry.listen: ")
+    assert words in line
+
+
+def test_a_misspelled_embedded_is_found_out() -> None:
+    """It would be a host that does not exist."""
+    for written in ("embeded", "Embedded"):
+        (line,) = complaints(f"cache_registry: {written}\nimages: []")
+        assert line.endswith("(did you mean embedded?)")
+
+
+def test_images_are_kept_under_what_is_written_also_in_an_embedded_cache() -> None:
+    """A short name stays short: who writes `nginx` pulls `nginx`."""
+    names = {
+        "docker.io/library/nginx:1.27": "library/nginx:1.27",
+        "nginx:1": "nginx:1",
+        "bitnami/redis:1": "bitnami/redis:1",
+        "ghcr.io/a/b:1": "a/b:1",
+        "quay.io/a/b:1": "quay.io/a/b:1",
+    }
+    found = resolved("cache_registry: embedded\nimages: [" + ", ".join(names) + "]").specs
+    assert [str(spec.target_reference) for spec in found] == [
+        f"127.0.0.1:5050/{name}" for name in names.values()
+    ]
+
+
 def test_hosts_are_known_by_their_canonical_names() -> None:
     """Whatever name Docker Hub or `:443` is written with, the policy is found."""
     text = with_registries(

@@ -53,3 +53,17 @@ def test_the_text_has_an_order_and_a_shape_people_know() -> None:
         '  - source: "a/c"  # <stdin>:4:14',
         '    tags: ["1", "2"]  # <stdin>:4:25',
     ]
+
+
+def test_an_embedded_cache_is_shown_as_it_can_be_written() -> None:
+    """By its name, or by its keys with their defaults."""
+    assert config.show(loaded("cache_registry: embedded\nimages: []")).startswith(
+        'cache_registry: "embedded"  # <stdin>:1:17\n'
+    )
+    text = config.show(loaded("cache_registry: {path: /srv}\nimages: []"))
+    assert text.splitlines()[:3] == [
+        "cache_registry:",
+        '  path: "/srv"  # <stdin>:1:24',
+        '  listen: "127.0.0.1:5050"  # default',
+    ]
+    assert loaded(text).config.cache_registry == config.EmbeddedEntry(path="/srv")

@@ -15,13 +15,19 @@ from image_sync.oci import Digest, Repository
 from image_sync.registry import Authenticator, RegistryClient
 from tests.engines.support import Setup, make_setup
 from tests.real.accounts import OPERATOR, SECOND
-from tests.real.registries import crane_registry, distribution, zot
+from tests.real.registries import crane_registry, distribution, embedded, zot
 from tests.real.running import RunningRegistry, Serving
 from tests.real.tls import Authority
 from tests.real.tools import SKOPEOS, bin_directory, find, require_address
 
 SOURCE, CACHE = "127.0.0.3", "127.0.0.2"  # addresses that crane does not take for local
-CACHES = ("distribution-3", "distribution-2.8", "crane", *(["zot"] if find("zot") else []))
+CACHES = (
+    "distribution-3",
+    "distribution-2.8",
+    "crane",
+    "embedded",
+    *(["zot"] if find("zot") else []),
+)
 ENGINES = ("crane", *SKOPEOS, "builtin")
 
 
@@ -95,6 +101,8 @@ def any_pair(
             running = distribution(folder, serving, version=2)
         case "crane":
             running = crane_registry(folder, serving)
+        case "embedded":
+            running = embedded(folder, serving)
         case _:
             running = zot(folder, serving)
     with running as registry:

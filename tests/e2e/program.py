@@ -86,7 +86,9 @@ class Program:
         images: Its `images`.
     """
 
-    def __init__(self, directory: Path, cache_registry: str, path: Path) -> None:
+    def __init__(
+        self, directory: Path, cache_registry: str | Mapping[str, str], path: Path
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.cache_registry = cache_registry

@@ -68,18 +68,24 @@ CASES = [
     ),
     pytest.param(
         None,
-        ["--once", "nginx:1"],
-        ["error: name the cache of these images with --cache HOST: the embedded registry"],
-        id="no-embedded-yet",
+        ["--once", "--cache", "{listen: '0.0.0.0:5050'}", "nginx:1"],
+        ["--cache:1:10: cache_registry.listen", "image-sync serve with --auth-file"],
+        id="embedded-for-everybody",
     ),
     pytest.param(VALID, ["--onse", "-c", "c.yaml"], ["--onse", "--once"], id="misspelled-flag"),
     pytest.param(VALID, ["chek"], ["chek", "check"], id="misspelled-verb"),
     pytest.param(VALID, ["check", "c.yaml"], ["--config c.yaml"], id="file-without-flag"),
     pytest.param(
-        VALID.replace("127.0.0.2:9", "embedded"),
+        VALID.replace("127.0.0.2:9", "{path: /dev/null/images}"),
+        ["--once", "-c", "c.yaml"],
+        ["cache_registry.path", "/dev/null/images", "Not a directory"],
+        id="embedded-in-no-folder",
+    ),
+    pytest.param(
+        VALID.replace("127.0.0.2:9", "{paht: images}"),
         ["config", "validate", "-c", "c.yaml"],
-        ["c.yaml:1:", "embedded"],
-        id="no-embedded-in-a-file",
+        ["c.yaml:1:18", "cache_registry", "did you mean path?"],
+        id="embedded-with-a-misspelled-key",
     ),
     pytest.param(
         VALID, ["-c", "c.yaml", "check"], ["check", "comes first"], id="verb-after-options"
@@ -111,13 +117,9 @@ def test_an_auth_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_is_not_read_where_images_are_named_and_that_is_told(tmp_path: Path) -> None:
-    """Whether it is what their cache would be taken from, or all else is said."""
+    """Not even their cache is taken from it."""
     (tmp_path / "image-sync.yaml").write_text(VALID, encoding="utf-8")
     unread = "image-sync.yaml is not read, because images are named"
-    ended = run(tmp_path, "--once", "127.0.0.2:9/a/b:1")
-    assert ended.code == 2
-    assert "--cache HOST" in ended.stderr
-    assert unread in ended.stderr
     ended = run(tmp_path, "--dry-run", "--cache", "127.0.0.2:9", "127.0.0.3:9/a/b:1")
     (line,) = [line for line in ended.stderr.splitlines() if unread in line]
     assert '"level":"warning"' in line

@@ -46,6 +46,8 @@ EXAMPLES: list[tuple[events.Event, str]] = [
     (events.ProcessStarted(), "info"),
     (events.Listening("127.0.0.1:8080"), "info"),
     (events.RegistryServed("127.0.0.1:5050", "/var/lib/images"), "info"),
+    (events.RegistryServed("127.0.0.1:5050", "/var/lib/images", "image-sync serve"), "info"),
+    (events.RegistryShared("127.0.0.1:5050", "/var/lib/images"), "info"),
     (events.GarbageCollected(manifests=2, blobs=5, size=1_000_000), "info"),
     (events.PassStarted("p1", 3, dry_run=False), "info"),
     (events.PassResized("p1", 4), "debug"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from image_sync.errors import ListenError
 from image_sync.runtime.signals import Ending, acting_on
 from tests.runtime.test_process import FOREVER, appears, gone
 
@@ -39,6 +40,13 @@ async def test_afterwards_a_signal_does_what_it_did_before() -> None:
     async with acting_on({signal.SIGUSR1: lambda _: None}):
         assert signal.getsignal(signal.SIGUSR1) is not before
     assert signal.getsignal(signal.SIGUSR1) is before
+
+
+async def test_what_is_raised_in_the_block_comes_out_as_it_is() -> None:
+    """Whoever is around it recognises an error of ours."""
+    with pytest.raises(ListenError):
+        async with acting_on({signal.SIGUSR1: lambda _: None}):
+            raise ListenError("taken")
 
 
 async def test_the_first_signal_ends_in_order() -> None:

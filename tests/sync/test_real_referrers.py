@@ -21,7 +21,7 @@ from tests.hostile import HostileRegistry, ReferrersApi
 from tests.hostile.referrers import put_cosign, put_referrer
 from tests.real.content import Image
 from tests.real.images import Programs, multi_platform, single
-from tests.real.registries import crane_registry, distribution, zot
+from tests.real.registries import crane_registry, distribution, embedded, zot
 from tests.real.running import RunningRegistry, Serving
 from tests.sync.scene import (
     SOURCE_REPOSITORY,
@@ -33,8 +33,8 @@ from tests.sync.scene import (
 )
 
 pytestmark = pytest.mark.anyio
-KINDS = ("distribution-3", "distribution-2.8", "crane", "zot")
-WITH_API = ("zot",)
+KINDS = ("distribution-3", "distribution-2.8", "crane", "embedded", "zot")
+WITH_API = ("embedded", "zot")
 DELETES_NO_TAGS = ("distribution-2.8",)
 
 
@@ -42,6 +42,8 @@ def running(kind: str, folder: Path, serving: Serving) -> AbstractContextManager
     match kind:
         case "zot":
             return zot(folder, serving)
+        case "embedded":
+            return embedded(folder, serving)
         case "crane":
             return crane_registry(folder, serving)
         case "distribution-2.8":
