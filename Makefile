@@ -2,7 +2,7 @@
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv tools test check format run bench kill soak constraints
+.PHONY: help setup venv tools test check format demo picture run bench kill soak constraints
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -28,6 +28,12 @@ check: venv ## format, lint, types, import contracts
 format: venv ## rewrite the code in the project's format
 	$(VENV)/ruff format
 	$(VENV)/ruff check --fix
+
+demo: venv ## what image-sync does, in seconds; ARGS="--keep" leaves it running
+	@$(VENV)/image-sync demo $(ARGS)
+
+picture: venv ## draw docs/demo.svg anew, from a run of the demo
+	@$(VENV)/python -m tests.tools.picture docs/demo.svg
 
 run: venv ## one pass over CONFIG=FILE; ARGS="..." goes to image-sync
 	@test -n "$(CONFIG)" || { echo "make run CONFIG=image-sync.yaml" >&2; exit 2; }

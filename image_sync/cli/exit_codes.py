@@ -73,6 +73,16 @@ def of_examination(failures: int, *, signal: int | None) -> int:
     return FAILED if failures else OK
 
 
+def of_demo(wrong: int, *, signal: int | None) -> int:
+    """The exit code of the demo.
+
+    Args:
+        wrong: How many steps went wrong.
+        signal: The signal that cut it short, None if it ran to its end.
+    """
+    return of_examination(wrong, signal=signal)
+
+
 def _says_nothing_of_images(result: Verified) -> bool:
     """Whether it is the registry that is in the way, and not what it holds."""
     unknown = result.condition is Condition.UNKNOWN

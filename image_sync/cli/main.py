@@ -13,6 +13,7 @@ from image_sync.cli import exit_codes
 from image_sync.cli.check import check
 from image_sync.cli.completion import completion
 from image_sync.cli.config import config
+from image_sync.cli.demo import demo
 from image_sync.cli.doctor import doctor
 from image_sync.cli.health import health
 from image_sync.cli.run import run
@@ -25,6 +26,7 @@ from image_sync.runtime.unforeseen import place_of, unwrapped
 
 _EXAMPLES = """\
 Examples:
+  image-sync demo                               what it does, in seconds, without a network
   image-sync --once --config images.yaml        one pass, report as JSON
   image-sync --dry-run --config images.yaml     decide, copy nothing
   image-sync check --config images.yaml         what is out of date
@@ -83,7 +85,7 @@ def cli() -> None:
     """
 
 
-for verb in (run, check, verify, doctor, health, serve, config, version, completion):
+for verb in (run, check, verify, doctor, health, serve, demo, config, version, completion):
     cli.add_command(verb)
 
 

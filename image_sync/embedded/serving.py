@@ -1,6 +1,6 @@
 """A registry that is served for the time of a block, and tidied up meanwhile."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from image_sync.embedded.store import Store, opened
 from image_sync.embedded.uploads import Uploads
 from image_sync.events import Emit, GarbageCollected, RegistryServed
 from image_sync.runtime.beside import beside
-from image_sync.runtime.serve import REGISTRY, Address, serving
+from image_sync.runtime.serve import REGISTRY, Address, App, serving
 
 GRACE = 3600.0
 """Seconds for which everything stays that somebody counted on last: longer than a push takes from
@@ -34,7 +34,11 @@ def default_root(environ: Mapping[str, str]) -> Path:
 
 @asynccontextmanager
 async def serving_registry(
-    root: Path, address: Address, emit: Emit, access: Access | None = None
+    root: Path,
+    address: Address,
+    emit: Emit,
+    access: Access | None = None,
+    around: Callable[[App], App] | None = None,
 ) -> AsyncIterator[Address]:
     """Serve the repositories below a folder for the time of a block, and tell where.
 
@@ -46,6 +50,7 @@ async def serving_registry(
         address: Where to listen.
         emit: Takes the events.
         access: Who may do what.
+        around: Puts something before the application that sees every request and answer.
 
     Raises:
         StoreInUseError: Another process has the folder; the block is not entered.
@@ -55,6 +60,7 @@ async def serving_registry(
     with opened(root) as store:
         uploads = Uploads()
         app = application(store, uploads, emit, access)
+        app = around(app) if around else app
         tidying = [] if access and access.read_only else [_Tidying(store, uploads, emit).run]
         try:
             async with serving(app, address, REGISTRY) as found, beside(tidying):
