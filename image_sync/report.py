@@ -24,6 +24,10 @@ _SHORT_DIGEST = 12
 _LONG_HEX = re.compile(rf"([0-9a-f]{{{_SHORT_DIGEST}}})[0-9a-f]{{20,}}")
 _WIDE = 200
 """Columns of a table that is not written to a terminal."""
+_GAP = 2
+"""Columns between two of a table: rich's padding of one on either side."""
+_EXPENDABLE = ("DIGEST", "TIME", "SIZE")
+"""What a table does without on a narrow terminal, in this order; JSON has it all."""
 
 _FOR_LATER = frozenset({Reason.DEFERRED, Reason.PAUSED})
 """Why a pass would skip an image, too."""
@@ -175,10 +179,11 @@ def write_lines(stream: TextIO, titles: Sequence[str], lines: Sequence[Line], su
 
     console = console_for(stream)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        table.add_column(title, overflow="fold", no_wrap=title != "IMAGE")
+    shown = _fitting(titles, [line.cells for line in lines], console.width)
+    for column in shown:
+        table.add_column(titles[column], overflow="fold", no_wrap=titles[column] != "IMAGE")
     for line in lines:
-        table.add_row(*line.cells, style=line.style)
+        table.add_row(*(line.cells[column] for column in shown), style=line.style)
     if lines:
         console.print(table)
     for line in lines:
@@ -189,6 +194,18 @@ def write_lines(stream: TextIO, titles: Sequence[str], lines: Sequence[Line], su
     if lines:
         console.print()
     console.print(summary, soft_wrap=True)
+
+
+def _fitting(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """The columns that a terminal has room for: a name that is folded cannot be copied."""
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    shown = list(range(len(titles)))
+    for title in _EXPENDABLE:
+        if sum(widths[column] + _GAP for column in shown) - _GAP <= width:
+            break
+        if title in titles:
+            shown.remove(titles.index(title))
+    return shown
 
 
 def console_for(stream: TextIO) -> "Console":

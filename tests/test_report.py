@@ -10,7 +10,7 @@ import pytest
 from image_sync.errors import ErrorKind, Side
 from image_sync.model import Action, Reason, SyncResult, Verdict
 from image_sync.oci import Digest
-from image_sync.report import as_json, make_report, print_table
+from image_sync.report import _fitting, as_json, make_report, print_table
 from tests.cli.test_exit_codes import SPEC
 
 X, C = Digest.of(b"x"), Digest.of(b"c")
@@ -120,3 +120,15 @@ def test_the_table_shows_every_image_and_every_error() -> None:
     assert "1.5 MB" in text
     assert "source: it is down" in text
     assert "2 images: 1 pulled, 0 already cached, 1 failed" in text
+
+
+def test_a_narrow_terminal_has_fewer_columns_and_whole_names() -> None:
+    """A name that is broken cannot be copied; on one that is narrower still, it has to be."""
+    rows = [["docker.io/library/nginx:1.27", "already_cached", "9e5e9d7d866a", "1.2 MB", "0.1 s"]]
+    titles = ["IMAGE", "ACTION", "DIGEST", "SIZE", "TIME"]
+    assert _fitting(titles, rows, 73) == [0, 1, 2, 3, 4]
+    assert _fitting(titles, rows, 72) == [0, 1, 3, 4]
+    assert _fitting(titles, rows, 58) == [0, 1, 3]
+    assert _fitting(titles, rows, 51) == [0, 1]
+    assert _fitting(titles, rows, 20) == [0, 1]
+    assert _fitting(["IMAGE"], [], 3) == [0]

@@ -2,6 +2,8 @@
 
 import ipaddress
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,15 +14,17 @@ from image_sync.cli.streams import write_result
 from image_sync.config.listen import parse_listen
 from image_sync.embedded import (
     GRACE,
+    UNREADABLE,
     Access,
     default_root,
     opened,
     read_accounts,
     serving_registry,
 )
-from image_sync.errors import ConfigError, ListenError, Problem
+from image_sync.errors import ConfigError, ListenError, Problem, StoreError
 from image_sync.observe import EventLog
 from image_sync.observe.quantities import human_bytes
+from image_sync.runtime.certificate import Certificate, context_of
 from image_sync.runtime.serve import Address
 from image_sync.runtime.signals import ENDING, Ending, acting_on
 
@@ -36,6 +40,7 @@ class Wanted(NamedTuple):
     root: Path | None
     listen: str
     auth_file: Path | None
+    tls: tuple[Path | None, Path | None]  # certificate and key
     insecure_public: bool
     read_only: bool
 
@@ -47,27 +52,46 @@ def until_stopped(wanted: Wanted) -> int:
     if not (accounts or wanted.insecure_public or wanted.read_only or _is_private(address)):
         raise ConfigError([Problem(_UNSAFE.format(wanted.listen), path="--listen")])
     access = Access(accounts=accounts, read_only=wanted.read_only)
-    anyio.run(_serve, _root(wanted.root), address, access)
+    with _told_of_folder():
+        anyio.run(_serve, _root(wanted.root), address, access, _certificate(*wanted.tls))
     return exit_codes.OK
 
 
 def collect_garbage(root: Path | None) -> int:
     """Remove what nothing needs."""
-    with opened(_root(root)) as store:
-        found = store.collect(GRACE)
+    folder = _root(root)
+    with _told_of_folder(), opened(folder) as store:
+        try:
+            found = store.collect(GRACE)
+        except OSError as error:
+            text = f"what nothing needs in {folder} could not be removed: {error}"
+            raise StoreError(text) from error
     text = (
         f"removed {found.manifests} manifests and {found.blobs} files: "
         f"{human_bytes(found.size)} are free"
     )
+    if found.unreadable:
+        text = f"{text}\n{UNREADABLE.format(found.unreadable)}"
     write_result(lambda stream: print(text, file=stream))
     return exit_codes.OK
+
+
+@contextmanager
+def _told_of_folder() -> Iterator[None]:
+    """Have it told by which option a folder was named that cannot be used."""
+    try:
+        yield
+    except StoreError as error:
+        raise ConfigError([Problem(str(error), path="--root")]) from error
 
 
 def _root(named: Path | None) -> Path:
     return named or default_root(os.environ)
 
 
-async def _serve(root: Path, address: Address, access: Access) -> None:
+async def _serve(
+    root: Path, address: Address, access: Access, certificate: Certificate | None
+) -> None:
     """Serve until a signal comes.
 
     Raises:
@@ -79,7 +103,7 @@ async def _serve(root: Path, address: Address, access: Access) -> None:
     try:
         async with (
             acting_on(dict.fromkeys(ENDING, ending)),
-            serving_registry(root, address, emit, access),
+            serving_registry(root, address, emit, access, certificate),
         ):
             await over.wait()
     except ListenError as error:
@@ -99,6 +123,26 @@ def _address(text: str) -> Address:
     if parsed is None:
         raise ConfigError([Problem("a registry must listen: name HOST:PORT", path="--listen")])
     return Address(*parsed)
+
+
+def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
+    """What to show, None for plain HTTP.
+
+    Raises:
+        ConfigError: They cannot be used, or one of them is missing.
+    """
+    if chain and key:
+        certificate = Certificate(chain, key)
+        try:
+            context_of(certificate)
+        except ListenError as error:
+            text = f"{error}: {error.hint}"
+            raise ConfigError([Problem(text, path="--tls-cert")]) from error
+        return certificate
+    if chain or key:
+        given, wanted = ("--tls-cert", "--tls-key") if chain else ("--tls-key", "--tls-cert")
+        raise ConfigError([Problem(f"it wants {wanted}, too", path=given)])
+    return None
 
 
 def _is_private(address: Address) -> bool:

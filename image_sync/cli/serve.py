@@ -25,6 +25,16 @@ from image_sync.cli.options import with_log
     type=click.Path(path_type=Path, dir_okay=False),
     help="Accounts, as htpasswd -B writes them.",
 )
+@click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Certificate, and after it those that lead to an authority, PEM: serve over TLS.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Private key of the certificate, PEM, without a password.",
+)
 @click.option("--insecure-public", is_flag=True, help="Let everybody on the network change images.")
 @click.option("--read-only", is_flag=True, help="Serve what is there, and change nothing.")
 @click.option("--gc", "collect", is_flag=True, help="Remove what nothing needs, and end.")
@@ -33,6 +43,8 @@ def serve(
     root: Path | None,
     listen: str,
     auth_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     *,
     insecure_public: bool,
     read_only: bool,
@@ -47,4 +59,5 @@ def serve(
 
     if collect:
         return collect_garbage(root)
-    return until_stopped(Wanted(root, listen, auth_file, insecure_public, read_only))
+    tls = tls_cert, tls_key
+    return until_stopped(Wanted(root, listen, auth_file, tls, insecure_public, read_only))

@@ -9,11 +9,12 @@ Not here: sockets and TLS (`runtime/serve.py`).
 from image_sync.embedded.accounts import Accounts, read_accounts
 from image_sync.embedded.app import Access
 from image_sync.embedded.repository import Collected
-from image_sync.embedded.serving import GRACE, default_root, serving_registry
+from image_sync.embedded.serving import GRACE, UNREADABLE, default_root, serving_registry
 from image_sync.embedded.store import Store, opened, served_by
 
 __all__ = [
     "GRACE",
+    "UNREADABLE",
     "Access",
     "Accounts",
     "Collected",

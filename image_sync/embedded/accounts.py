@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +18,8 @@ from anyio import CapacityLimiter, to_thread
 
 from image_sync.errors import ConfigError, Problem
 
-_BCRYPT = ("$2y$", "$2a$", "$2b$")
-_NOBODY = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt())
-"""What the password of an unknown name is held against, so that it takes as long as a known one."""
+_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
+"""The cost is at most 19: each more doubles the time of a try, and 20 takes a minute."""
 _LONGEST = 72
 """Bytes of a password that bcrypt sees; more would not count."""
 _AT_ONCE = 2
@@ -32,11 +32,14 @@ class Accounts:
     """Names with the hashes of their passwords.
 
     Args:
-        hashes: By name.
+        hashes: By name; one at least.
     """
 
     def __init__(self, hashes: Mapping[str, bytes]) -> None:
         self._hashes = dict(hashes)
+        # What the password of an unknown name is held against, so that it takes as long as a known
+        # one: the dearest, in the notation $2y$COST$.
+        self._nobody = max(self._hashes.values(), key=lambda hashed: hashed[4:6])
         self._key = secrets.token_bytes(32)
         self._known: set[bytes] = set()
         self._limiter: CapacityLimiter | None = None
@@ -60,7 +63,7 @@ class Accounts:
         hashed = self._hashes.get(name.decode("utf-8", "replace"))
         self._limiter = self._limiter or CapacityLimiter(_AT_ONCE)
         right = await to_thread.run_sync(
-            bcrypt.checkpw, password[:_LONGEST], hashed or _NOBODY, limiter=self._limiter
+            bcrypt.checkpw, password[:_LONGEST], hashed or self._nobody, limiter=self._limiter
         )
         return right and hashed is not None
 
@@ -84,9 +87,12 @@ def read_accounts(path: Path) -> Accounts:
     """
     try:
         lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        text = f"{path} cannot be read: {error.strerror}"
+        raise ConfigError([Problem(text, path="--auth-file")]) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(
-            [Problem(f"{path} cannot be read: {error}", path="--auth-file")]
+            [Problem(f"{path} cannot be read: it is no text", path="--auth-file")]
         ) from error
     hashes: dict[str, bytes] = {}
     problems: list[Problem] = []
@@ -94,7 +100,7 @@ def read_accounts(path: Path) -> Accounts:
         if not line.strip() or line.startswith("#"):
             continue
         name, _, hashed = line.strip().partition(":")
-        if name and hashed.startswith(_BCRYPT):
+        if name and _BCRYPT.fullmatch(hashed):
             hashes[name] = hashed.encode()
         else:
             text = f"{path}:{number} is not NAME:HASH with a bcrypt hash: write it with htpasswd -B"

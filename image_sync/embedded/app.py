@@ -6,17 +6,27 @@ the path (`calls.py`), ranges (`ranges.py`), digests.
 """
 
 import errno
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from urllib.parse import quote, urlencode
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from image_sync.embedded.accounts import Accounts
+from image_sync.embedded.answers import (
+    Sent,
+    accepted,
+    content_headers,
+    created,
+    etag,
+    is_known,
+    json_of,
+    page_of,
+    refused,
+    unsupported,
+)
 from image_sync.embedded.calls import (
     Base,
     Catalog,
@@ -30,8 +40,9 @@ from image_sync.embedded.calls import (
     parse_digest,
     parse_tags,
 )
-from image_sync.embedded.ranges import parse_chunk, parse_range
-from image_sync.embedded.reading import DamagedBlobError, Reading
+from image_sync.embedded.ranges import parse_range
+from image_sync.embedded.reading import OpenBlob, Reading
+from image_sync.embedded.receiving import receive_blob, receive_whole
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.repository import Repository
 from image_sync.embedded.store import Store
@@ -46,10 +57,6 @@ from image_sync.runtime.unforeseen import place_of
 _READS = frozenset({"GET", "HEAD"})
 _VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
 """By which Docker tells a registry from other servers."""
-_PAGE = 1_000
-"""Entries of one answer at most, and where nothing is said."""
-_BUFFER = 256 * 1024
-"""Bytes that are written to a file at once."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -101,9 +108,7 @@ class _Registry:
             await self._admit(request)
             return await self._call(request)
         except RefusedError as refusal:
-            return Response(
-                refusal.body(), refusal.status, refusal.headers, media_type="application/json"
-            )
+            return refused(refusal)
         except OSError as error:
             return self._failed(error)
         except ClientDisconnect:
@@ -114,6 +119,9 @@ class _Registry:
             return Response(status_code=500)
 
     async def _admit(self, request: Request) -> None:
+        # Only browsers send it: a page from anywhere may ask them to write to this machine.
+        if "Origin" in request.headers:
+            raise RefusedError(Code.DENIED, "web pages may not use this registry")
         accounts = self._access.accounts
         if accounts and not await accounts.admit(request.headers.get("Authorization", "")):
             headers = {"WWW-Authenticate": 'Basic realm="image-sync", charset="UTF-8"'}
@@ -123,9 +131,10 @@ class _Registry:
 
     async def _call(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        match method, parse_call(request.url.path):
+        # Not `request.url`, which is put together with the Host that a client says.
+        match method, parse_call(request.scope["path"]):
             case "GET", Base():
-                return _json({})
+                return json_of({})
             case "GET", Catalog():
                 return self._catalog(request)
             case "GET", Tags(name=name):
@@ -141,17 +150,17 @@ class _Registry:
             case _, OneUpload(name=name, upload=upload):
                 return await self._upload(method, request, self._uploads.find(name, upload))
             case _:
-                raise _unsupported(request.method)
+                raise unsupported(request.method)
 
     # -- what there is --------------------------------------------------------------------------
 
     def _catalog(self, request: Request) -> Response:
-        page, link = _page(request, self._store.names())
-        return _json({"repositories": page}, link)
+        page, link = page_of(request, self._store.names())
+        return json_of({"repositories": page}, link)
 
     def _tags(self, request: Request, repository: Repository) -> Response:
-        page, link = _page(request, repository.tags())
-        return _json({"name": repository.name, "tags": page}, link)
+        page, link = page_of(request, repository.tags())
+        return json_of({"name": repository.name, "tags": page}, link)
 
     async def _referrers(self, request: Request, name: str, subject: Digest) -> Response:
         """An empty list where nobody knows the subject, or the repository."""
@@ -188,7 +197,7 @@ class _Registry:
                 await to_thread.run_sync(repository.delete, reference)
                 return Response(status_code=202)
             case _:
-                raise _unsupported(method)
+                raise unsupported(method)
 
     def _get_manifest(
         self, request: Request, repository: Repository, reference: str | Digest
@@ -199,13 +208,15 @@ class _Registry:
             if entry:
                 self._tell_damage(repository.name, entry.digest)
             raise RefusedError(Code.MANIFEST_UNKNOWN, f"{repository.name} has no {reference}")
-        headers = _content(entry.digest)
-        if _is_known(request, entry.digest):
+        if isinstance(reference, Digest):
+            self._note(request, repository, reference)
+        headers = content_headers(entry.digest)
+        if is_known(request, entry.digest):
             return Response(status_code=304, headers=headers)
         return Response(content, 200, {**headers, "Content-Type": entry.media_type})
 
     async def _put_manifest(self, request: Request, name: str, reference: str | Digest) -> Response:
-        content = await _whole(request, MAX_MANIFEST)
+        content = await receive_whole(request, MAX_MANIFEST)
         media_type = essence(request.headers.get("Content-Type", ""))
         digest = reference if isinstance(reference, Digest) else None
         more = request.query_params.getlist("tag") if digest else []
@@ -237,35 +248,43 @@ class _Registry:
                 await to_thread.run_sync(repository.delete_blob, digest)
                 return Response(status_code=202)
             case _:
-                raise _unsupported(method)
+                raise unsupported(method)
 
     def _get_blob(self, request: Request, repository: Repository, digest: Digest) -> Response:
         blob = self._reading.open(repository, digest)
+        try:
+            response = self._answer_blob(request, blob)
+        except BaseException:
+            blob.close()
+            raise
+        if not isinstance(response, Sent):
+            blob.close()
+        return response
+
+    def _answer_blob(self, request: Request, blob: OpenBlob) -> Response:
         headers = {
-            **_content(digest),
+            **content_headers(blob.digest),
             "Accept-Ranges": "bytes",
             "Content-Type": "application/octet-stream",
             "Content-Length": str(blob.size),
         }
         if request.method == "HEAD":
-            blob.close()
-            if not self._access.read_only:
-                repository.blobs.touch(digest)  # who asks is about to count on it
+            self._note(request, blob.repository, blob.digest)
             return Response(status_code=200, headers=headers)
-        try:
-            if _is_known(request, digest):
-                blob.close()
-                return Response(status_code=304, headers=_content(digest))
-            wanted = request.headers.get("Range")
-            same = request.headers.get("If-Range", _etag(digest)) == _etag(digest)
-            part = parse_range(wanted, blob.size) if wanted and same else None
-        except RefusedError:
-            blob.close()
-            raise
+        if is_known(request, blob.digest):
+            return Response(status_code=304, headers=content_headers(blob.digest))
+        wanted, tag = request.headers.get("Range"), etag(blob.digest)
+        same = request.headers.get("If-Range", tag) == tag
+        part = parse_range(wanted, blob.size) if wanted and same else None
         if part:
             headers["Content-Length"] = str(part.stop - part.start)
             headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{blob.size}"
-        return _Sent(self._reading.send(blob, part), 206 if part else 200, headers)
+        return Sent(self._reading, blob, part, headers)
+
+    def _note(self, request: Request, repository: Repository, digest: Digest) -> None:
+        """Whoever asks whether something is here is about to count on it."""
+        if request.method == "HEAD" and not self._access.read_only:
+            repository.blobs.touch(digest)
 
     # -- uploads --------------------------------------------------------------------------------
 
@@ -275,38 +294,48 @@ class _Registry:
         mounted = request.query_params.get("mount")
         if mounted:
             digest = parse_digest(mounted)
-            origin = self._store.holder(digest, request.query_params.get("from"))
-            if origin is not None:
-                found = await to_thread.run_sync(_mount, digest, origin, repository)
-                if found:
-                    return _created(name, digest)
+            origin = self._origin(digest, request.query_params.get("from"))
+            if origin is not None and await to_thread.run_sync(_mount, digest, origin, repository):
+                return created(name, digest)
         upload = await to_thread.run_sync(self._uploads.begin, repository)
         if "digest" not in request.query_params or mounted:
-            return _accepted(upload)
-        async with upload.turn:
+            return accepted(upload)
+        try:
             return await self._finish(request, upload)
+        finally:
+            self._uploads.end(upload)  # nobody was told where it could go on
+
+    def _origin(self, digest: Digest, name: str | None) -> Repository | None:
+        """The repository to mount a blob from, None if it cannot be had whole anywhere."""
+        origin = self._store.holder(digest, name)
+        if origin is not None:
+            try:
+                self._reading.open(origin, digest).close()
+            except RefusedError:
+                return None
+        return origin
 
     async def _upload(self, method: str, request: Request, upload: Upload) -> Response:
         async with upload.turn:
             self._uploads.find(upload.repository.name, upload.id)  # another may have ended it
             match method:
                 case "GET":
-                    return _accepted(upload, 204)
+                    return accepted(upload, 204)
                 case "PATCH":
-                    await self._receive(request, upload)
-                    return _accepted(upload)
+                    await receive_blob(request, upload, self._uploads)
+                    return accepted(upload)
                 case "PUT":
                     return await self._finish(request, upload)
                 case "DELETE":
                     self._uploads.end(upload)
                     return Response(status_code=204)
                 case _:
-                    raise _unsupported(method)
+                    raise unsupported(method)
 
     async def _finish(self, request: Request, upload: Upload) -> Response:
         """Take the rest of a blob, and keep it if it is what it should be."""
         digest = parse_digest(request.query_params.get("digest", ""))
-        await self._receive(request, upload)
+        await receive_blob(request, upload, self._uploads)
 
         def keep() -> None:
             upload.finish(digest)
@@ -316,25 +345,7 @@ class _Registry:
             await to_thread.run_sync(keep)
         finally:
             self._uploads.end(upload)
-        return _created(upload.repository.name, digest)
-
-    async def _receive(self, request: Request, upload: Upload) -> None:
-        """Take the bytes of a request, as many as come; they stay if the connection breaks."""
-        expected = _expected(request, upload)
-        began, buffer = upload.size, bytearray()
-        try:
-            async for piece in request.stream():
-                buffer += piece
-                if len(buffer) >= _BUFFER:
-                    await to_thread.run_sync(upload.append, bytes(buffer))
-                    buffer.clear()
-        finally:
-            if buffer:
-                upload.append(bytes(buffer))
-        if expected is not None and upload.size - began != expected:
-            self._uploads.end(upload)
-            text = f"Content-Range speaks of {expected} bytes, and {upload.size - began} came"
-            raise RefusedError(Code.BLOB_UPLOAD_INVALID, f"{text}: begin anew")
+        return created(upload.repository.name, digest)
 
     # -- failures -------------------------------------------------------------------------------
 
@@ -342,25 +353,11 @@ class _Registry:
         full = error.errno in _NO_SPACE
         text = "no space left on device" if full else f"the disk failed: {error.strerror}"
         self._emit(Warned("registry", f"{self._store.root}: {text}"))
-        refusal = RefusedError(Code.DENIED, text, status=507 if full else 500)
-        return Response(refusal.body(), refusal.status, media_type="application/json")
+        return refused(RefusedError(Code.DENIED, text, status=507 if full else 500))
 
     def _tell_damage(self, name: str, digest: Digest) -> None:
         text = f"{name} has {digest} damaged on the disk: it is not served until it is pushed again"
         self._emit(Warned("registry", text))
-
-
-class _Sent(StreamingResponse):
-    """Bytes of a blob; broken off without a sign of success if they are damaged."""
-
-    async def __call__(
-        self,
-        scope: Scope,  # noqa: ARG002 - ASGI's signature
-        receive: Receive,  # noqa: ARG002 - ASGI's signature
-        send: Send,
-    ) -> None:
-        with suppress(DamagedBlobError):  # the server breaks an answer off that is too short
-            await self.stream_response(send)
 
 
 def _mount(digest: Digest, origin: Repository, target: Repository) -> bool:
@@ -373,96 +370,3 @@ def _mount(digest: Digest, origin: Repository, target: Repository) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _expected(request: Request, upload: Upload) -> int | None:
-    """How many bytes a request says it has, None if it does not.
-
-    Raises:
-        RefusedError: They do not go on where the upload ends.
-    """
-    told = request.headers.get("Content-Range")
-    if told is None:
-        return None
-    chunk = parse_chunk(told)
-    if chunk is None:
-        raise RefusedError(Code.BLOB_UPLOAD_INVALID, "Content-Range must be START-END")
-    length = request.headers.get("Content-Length")
-    if chunk.start != upload.size or (length and int(length) != chunk.stop - chunk.start):
-        text = f"the upload has {upload.size} bytes: go on there, with as many as are sent"
-        headers = _whereabouts(upload)
-        raise RefusedError(Code.BLOB_UPLOAD_INVALID, text, status=416, headers=headers)
-    return chunk.stop - chunk.start
-
-
-async def _whole(request: Request, most: int) -> bytes:
-    """The body of a request.
-
-    Raises:
-        RefusedError: It has more bytes than it may.
-    """
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > most:
-            raise RefusedError(Code.SIZE_INVALID, f"a manifest may have {most} bytes at most")
-    return bytes(content)
-
-
-def _page(request: Request, entries: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The entries that are asked for, and where there are more; they are sorted.
-
-    Raises:
-        RefusedError: The number asked for is none.
-    """
-    last, told = request.query_params.get("last"), request.query_params.get("n")
-    if told is not None and not (told.isascii() and told.isdigit()):
-        raise RefusedError(Code.UNSUPPORTED, "n must be a whole number", status=400)
-    count = min(int(told[:9]), _PAGE) if told else _PAGE
-    rest = [entry for entry in entries if last is None or entry > last]
-    page = rest[:count]
-    if not page or len(rest) == len(page):
-        return page, {}
-    query = urlencode({"n": count, "last": page[-1]})
-    return page, {"Link": f'<{quote(request.url.path)}?{query}>; rel="next"'}
-
-
-def _json(document: Mapping[str, object], headers: dict[str, str] | None = None) -> Response:
-    content = msgspec.json.encode(document)
-    return Response(content, 200, headers, media_type="application/json")
-
-
-def _etag(digest: Digest) -> str:
-    return f'"{digest}"'
-
-
-def _content(digest: Digest) -> dict[str, str]:
-    return {"Docker-Content-Digest": str(digest), "ETag": _etag(digest)}
-
-
-def _is_known(request: Request, digest: Digest) -> bool:
-    """True if the client has it: RFC 9110, section 13.1.2."""
-    told = request.headers.get("If-None-Match", "")
-    known = {tag.strip().removeprefix("W/") for tag in told.split(",")}
-    return bool({_etag(digest), "*"} & known)
-
-
-def _whereabouts(upload: Upload) -> dict[str, str]:
-    return {
-        "Location": f"/v2/{upload.repository.name}/blobs/uploads/{upload.id}",
-        "Range": f"0-{max(0, upload.size - 1)}",
-        "Docker-Upload-UUID": upload.id,
-    }
-
-
-def _accepted(upload: Upload, status: int = 202) -> Response:
-    return Response(status_code=status, headers=_whereabouts(upload))
-
-
-def _created(name: str, digest: Digest) -> Response:
-    headers = {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": str(digest)}
-    return Response(status_code=201, headers=headers)
-
-
-def _unsupported(method: str) -> RefusedError:
-    return RefusedError(Code.UNSUPPORTED, f"{method} is not supported here")

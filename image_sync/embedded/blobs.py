@@ -12,6 +12,7 @@ Not here: what refers to what (`repository.py`), and how bytes come (`uploads.py
 """
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -49,9 +50,10 @@ class Blobs:
     def size(self, digest: Digest) -> int | None:
         """Bytes of what is there, None if nothing is."""
         try:
-            return self.path(digest).lstat().st_size
+            found = self.path(digest).lstat()
         except FileNotFoundError:
             return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def open(self, digest: Digest) -> int:
         """A descriptor to read it with, which the caller closes.
@@ -59,6 +61,8 @@ class Blobs:
         Raises:
             FileNotFoundError: It is not there.
         """
+        if self.size(digest) is None:  # a link leads out of the layout: as good as nothing
+            raise FileNotFoundError(self.path(digest))
         return os.open(self.path(digest), os.O_RDONLY | os.O_NOFOLLOW)
 
     def read(self, digest: Digest) -> bytes | None:
@@ -112,11 +116,11 @@ class Blobs:
 
     def __iter__(self) -> Iterator[Digest]:
         """All that is there; files of other names are left out."""
-        with suppress(FileNotFoundError):
-            for algorithm in os.scandir(self._folder):
-                for file in os.scandir(algorithm):
-                    with suppress(ValueError):
-                        yield Digest.parse(f"{algorithm.name}:{file.name}")
+        for path in self._folder.glob("*/*"):
+            with suppress(ValueError):
+                digest = Digest.parse(f"{path.parent.name}:{path.name}")
+                if self.size(digest) is not None:
+                    yield digest
 
     def _place(self, digest: Digest) -> Path:
         path = self.path(digest)

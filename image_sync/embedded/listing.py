@@ -63,15 +63,18 @@ class Listing:
 
     Args:
         entries: In the order of the file. Of two with the same tag the later one counts.
+        strange: Entries that no registry wrote. They stay in the file, and nobody is served them.
 
     Attributes:
         tags: What each tag names.
         manifests: Every manifest by its digest, under any of its names.
+        strange: As given.
     """
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = (), strange: Iterable[JSON] = ()) -> None:
         self.tags: dict[str, Entry] = {}
         self.manifests: dict[Digest, Entry] = {}
+        self.strange = tuple(strange)
         for entry in entries:
             self.manifests[entry.digest] = entry
             if entry.tag is not None:
@@ -81,25 +84,32 @@ class Listing:
         """The entries of the file: every tag, and what has none."""
         yield from self.tags.values()
         tagged = {entry.digest for entry in self.tags.values()}
-        # A manifest that its tag has left is still known under it.
-        left = (entry for entry in self.manifests.values() if entry.digest not in tagged)
-        yield from (entry.under(None) for entry in left)
+        for entry in self.manifests.values():
+            if entry.digest not in tagged:  # its last tag may name another by now
+                yield entry if entry.tag is None else entry.under(None)
+
+    def has(self, digest: Digest, tags: Iterable[str]) -> bool:
+        """True if a manifest is here and these tags name it."""
+        named = [self.tags.get(tag) for tag in tags]
+        return digest in self.manifests and all(each and each.digest == digest for each in named)
 
     def having(self, entry: Entry, tags: Iterable[str]) -> "Listing":
         """With a manifest, and these tags naming it."""
         known = self.manifests.get(entry.digest)
         kept = known if known and known.media_type == entry.media_type else entry
-        return Listing([*self, kept.under(None), *(kept.under(tag) for tag in tags)])
+        added = [kept.under(None), *(kept.under(tag) for tag in tags)]
+        return Listing([*self, *added], self.strange)
 
     def without_tag(self, tag: str) -> "Listing":
         """Without a tag; what it named stays."""
         gone = self.tags[tag]
-        return Listing([*(entry for entry in self if entry.tag != tag), gone.under(None)])
+        kept = [entry for entry in self if entry.tag != tag]
+        return Listing([*kept, gone.under(None)], self.strange)
 
     def without(self, digests: Iterable[Digest]) -> "Listing":
         """Without some manifests and all their tags."""
         gone = frozenset(digests)
-        return Listing(entry for entry in self if entry.digest not in gone)
+        return Listing((entry for entry in self if entry.digest not in gone), self.strange)
 
     def dump(self) -> bytes:
         """The file."""
@@ -107,13 +117,13 @@ class Listing:
             {
                 "schemaVersion": 2,
                 "mediaType": mediatypes.OCI_INDEX,
-                "manifests": [entry.document for entry in self],
+                "manifests": [*(entry.document for entry in self), *self.strange],
             }
         )
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        """What a file says. An entry that is none of a registry's is left out.
+        """What a file says.
 
         Raises:
             ListingError: It is not the index of a layout.
@@ -127,7 +137,9 @@ class Listing:
             entries = []
         if not isinstance(document, dict) or not isinstance(entries, list):
             raise ListingError("it is no index of manifests")
-        return cls(filter(None, map(_entry, entries)))
+        read = [(document, _entry(document)) for document in entries if document is not None]
+        strange = [document for document, entry in read if entry is None]
+        return cls((entry for _, entry in read if entry is not None), strange)
 
 
 def _entry(document: JSON) -> Entry | None:

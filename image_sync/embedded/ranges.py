@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from image_sync.embedded.refusal import Code, RefusedError
 
-_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
-_CHUNK = re.compile(r"(\d{1,19})-(\d{1,19})")
+_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+_CHUNK = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
 
 
 class Part(NamedTuple):

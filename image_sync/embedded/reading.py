@@ -7,7 +7,7 @@ and from then on it is as good as absent, until it is pushed again.
 
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from anyio import to_thread
 
@@ -35,6 +35,8 @@ class OpenBlob:
 
     Attributes:
         size: Its bytes.
+        identity: Of its file, as long as that exists.
+        changed_at: When its file was made, or renamed, linked or touched; nanoseconds.
     """
 
     def __init__(self, repository: Repository, digest: Digest, file: int) -> None:
@@ -43,9 +45,10 @@ class OpenBlob:
         self.digest = digest
         self.size = found.st_size
         self.identity: _Identity = found.st_dev, found.st_ino, digest
+        self.changed_at = found.st_ctime_ns
         self._file = file
 
-    async def pieces(self, part: Part) -> AsyncIterator[bytes]:
+    async def pieces(self, part: Part) -> AsyncGenerator[bytes, None]:
         """Some of its bytes.
 
         Raises:
@@ -76,7 +79,7 @@ class Reading:
     def __init__(self, found_damaged: Callable[[str, Digest], None]) -> None:
         self._found_damaged = found_damaged
         self._sound: set[_Identity] = set()
-        self._damaged: set[_Identity] = set()
+        self._damaged: dict[_Identity, int] = {}
 
     def open(self, repository: Repository, digest: Digest) -> OpenBlob:
         """A blob, which the caller closes.
@@ -88,28 +91,25 @@ class Reading:
             blob = OpenBlob(repository, digest, repository.blobs.open(digest))
         except FileNotFoundError:
             raise _unknown(repository, digest) from None
-        if blob.identity in self._damaged:
+        if self._damaged.get(blob.identity) == blob.changed_at:
             blob.close()
             raise _unknown(repository, digest)
         return blob
 
-    async def send(self, blob: OpenBlob, part: Part | None) -> AsyncIterator[bytes]:
-        """The bytes of a blob, or a part of them; it is closed at the end.
+    async def send(self, blob: OpenBlob, part: Part | None) -> AsyncGenerator[bytes, None]:
+        """The bytes of a blob, or a part of them.
 
         Raises:
             DamagedBlobError: They are not what its digest says.
         """
-        try:
-            if part or blob.identity in self._sound:
-                async for piece in blob.pieces(part or Part(0, blob.size)):
-                    yield piece
-            else:
-                async for piece in self._hashed(blob):
-                    yield piece
-        finally:
-            blob.close()
+        if part or blob.identity in self._sound:
+            async for piece in blob.pieces(part or Part(0, blob.size)):
+                yield piece
+        else:
+            async for piece in self._hashed(blob):
+                yield piece
 
-    async def _hashed(self, blob: OpenBlob) -> AsyncIterator[bytes]:
+    async def _hashed(self, blob: OpenBlob) -> AsyncGenerator[bytes, None]:
         found, held = hashlib.new(blob.digest.algorithm), b""
         async for piece in blob.pieces(Part(0, blob.size)):
             if held:
@@ -117,7 +117,7 @@ class Reading:
             await to_thread.run_sync(found.update, piece)
             held = piece
         if found.hexdigest() != blob.digest.hex:
-            self._damaged.add(blob.identity)
+            self._damaged[blob.identity] = blob.changed_at
             self._found_damaged(blob.repository.name, blob.digest)
             raise DamagedBlobError(f"{blob.repository.name} has {blob.digest} damaged")
         self._sound.add(blob.identity)

@@ -9,16 +9,17 @@ Changes block and exclude each other: to be called in threads. Reading what is l
 
 import json
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from image_sync.embedded.blobs import BLOBS, Blobs
 from image_sync.embedded.listing import Entry, Listing, ListingError
 from image_sync.embedded.refusal import Code, RefusedError
+from image_sync.embedded.relations import Relations
 from image_sync.errors import StoreError
 from image_sync.oci import Digest, Manifest, ManifestError
-from image_sync.oci.referrers import descriptor_of, subject_of
+from image_sync.oci.referrers import subject_of
 from image_sync.oci.strictjson import JSON
 from image_sync.runtime.files import make_folder_durably, write_atomic
 
@@ -46,11 +47,13 @@ class Collected(NamedTuple):
         manifests: How many.
         blobs: How many files, those of the manifests included.
         size: Bytes that are free by that.
+        unreadable: Manifests that cannot be read; their repositories were left as they are.
     """
 
     manifests: int = 0
     blobs: int = 0
     size: int = 0
+    unreadable: int = 0
 
 
 class Repository:
@@ -74,7 +77,7 @@ class Repository:
         self._folder = folder
         self._changing = threading.RLock()
         self._listing = _read(folder / INDEX)
-        self._referrers: dict[Digest, dict[Digest, JSON]] | None = None  # by subject
+        self._known: Relations | None = None
 
     @classmethod
     def create(cls, name: str, folder: Path) -> "Repository":
@@ -122,18 +125,13 @@ class Repository:
             digest = manifest.digest
         elif not digest.matches(content):
             raise RefusedError(Code.DIGEST_INVALID, f"the manifest is not {digest}")
+        entry = Entry.make(digest, manifest.media_type, len(content))
         with self._changing:
             self._require_parts(manifest)
-            left = [self._listing.tags[tag].digest for tag in tags if tag in self._listing.tags]
-            self.blobs.write(digest, content)
-            entry = Entry.make(digest, media_type or manifest.media_type, len(content))
-            self._replace(self._listing.having(entry, tags))
-            for former in left:
-                self.blobs.touch(former)  # from now on nobody may need it
-            subject = subject_of(manifest)
-            if subject and self._referrers is not None:
-                self._referrers.setdefault(subject, {})[digest] = descriptor_of(manifest, digest)
-        return Stored(digest, subject)
+            self._keep(entry, content, tags)
+            if self._known is not None:
+                self._known.add(digest, manifest)
+        return Stored(digest, subject_of(manifest))
 
     def delete(self, name: str | Digest) -> None:
         """Remove a tag, or a manifest with all its tags.
@@ -167,9 +165,7 @@ class Repository:
     def referrers(self, subject: Digest) -> list[JSON]:
         """The descriptors of the manifests that refer to one, which need not be here itself."""
         with self._changing:
-            if self._referrers is None:
-                self._referrers = self._find_referrers()
-            return list(self._referrers.get(subject, {}).values())
+            return self._relations().referrers(subject)
 
     def collect(self, grace: float) -> Collected:
         """Remove what nothing needs: manifests that no tag leads to, and blobs of no manifest.
@@ -179,30 +175,40 @@ class Repository:
         nothing is removed.
 
         Args:
-            grace: Seconds for which everything stays that somebody counted on last.
+            grace: Seconds for which everything stays that somebody counted on last, with all that
+                it needs.
         """
         with self._changing:
-            documents = {digest: self._manifest(digest) for digest in self._listing.manifests}
-            if not all(documents.values()):
-                return Collected()
-            manifests = {digest: found for digest, found in documents.items() if found}
-            needed = self._needed(manifests)
-            gone = [
-                digest
-                for digest in manifests
-                if digest not in needed and self.blobs.age(digest) > grace
-            ]
-            kept = [found for digest, found in manifests.items() if digest not in set(gone)]
+            found = {digest: self._manifest(digest) for digest in self._listing.manifests}
+            unreadable = sum(manifest is None for manifest in found.values())
+            unreadable += len(self._listing.strange)
+            if unreadable:
+                return Collected(unreadable=unreadable)
+            relations = Relations((digest, each) for digest, each in found.items() if each)
+            tagged = [entry.digest for entry in self._listing.tags.values()]
+            recent = [digest for digest in found if self.blobs.age(digest) <= grace]
+            needed = relations.reach([*tagged, *recent])
+            gone = [digest for digest in found if digest not in needed]
             size = self._remove(gone)
-            parts = {part for manifest in kept for part in _parts(manifest)}
-            parts.update(self._listing.manifests)
-            loose = [
-                digest
-                for digest in self.blobs
-                if digest not in parts and self.blobs.age(digest) > grace
-            ]
-            size += sum(map(self.blobs.delete, loose))
-            return Collected(len(gone), len(gone) + len(loose), size)
+            loose = 0
+            for digest in [each for each in self.blobs if each not in needed]:
+                if self.blobs.age(digest) > grace:  # looked at last: it may be asked for just now
+                    size += self.blobs.delete(digest)
+                    loose += 1
+            return Collected(len(gone), len(gone) + loose, size)
+
+    def _keep(self, entry: Entry, content: bytes, tags: Sequence[str]) -> None:
+        """Have a manifest on the disk, and then listed; what is so already is not written again."""
+        former = [self._listing.tags[tag].digest for tag in tags if tag in self._listing.tags]
+        listed = entry.digest in self._listing.manifests
+        if listed and self.blobs.read(entry.digest) is not None:
+            self.blobs.touch(entry.digest)
+        else:
+            self.blobs.write(entry.digest, content)
+        if not self._listing.has(entry.digest, tags):
+            self._replace(self._listing.having(entry, tags))
+        for digest in former:
+            self.blobs.touch(digest)  # from now on nobody may need it
 
     def _require_parts(self, manifest: Manifest) -> None:
         """Refuse a manifest that could not be pulled whole from here."""
@@ -220,21 +226,26 @@ class Repository:
                 raise RefusedError(Code.MANIFEST_INVALID, text)
 
     def _refuse_if_needed(self, digest: Digest) -> None:
-        for other in self._listing.manifests:
-            manifest = self._manifest(other)
-            if manifest and digest in _parts(manifest):
-                text = f"{self.name}@{other} needs {digest}: delete that first"
-                raise RefusedError(Code.DENIED, text, status=409)
+        other = self._relations().needing(digest)
+        if other is not None:
+            text = f"{self.name}@{other} needs {digest}: delete that first"
+            raise RefusedError(Code.DENIED, text, status=409)
+
+    def _relations(self) -> Relations:
+        """Between the manifests that are listed and can be read; all are read once for it."""
+        if self._known is None:
+            found = ((digest, self._manifest(digest)) for digest in self._listing.manifests)
+            self._known = Relations((digest, manifest) for digest, manifest in found if manifest)
+        return self._known
 
     def _remove(self, digests: Sequence[Digest]) -> int:
         """Remove manifests and their files; tells how many bytes are free by that."""
         if not digests:
             return 0
         self._replace(self._listing.without(digests))
-        if self._referrers is not None:
-            for referrers in self._referrers.values():
-                for digest in digests:
-                    referrers.pop(digest, None)
+        if self._known is not None:
+            for digest in digests:
+                self._known.remove(digest)
         return sum(self.blobs.delete(digest) for digest in digests if self.blobs.size(digest))
 
     def _replace(self, listing: Listing) -> None:
@@ -250,38 +261,6 @@ class Repository:
             return Manifest.parse(content, self._listing.manifests[digest].media_type)
         except ManifestError:
             return None
-
-    def _find_referrers(self) -> dict[Digest, dict[Digest, JSON]]:
-        found: dict[Digest, dict[Digest, JSON]] = {}
-        for digest in self._listing.manifests:
-            manifest = self._manifest(digest)
-            subject = manifest and subject_of(manifest)
-            if manifest and subject:
-                found.setdefault(subject, {})[digest] = descriptor_of(manifest, digest)
-        return found
-
-    def _needed(self, manifests: dict[Digest, Manifest]) -> set[Digest]:
-        """The manifests that a tag leads to, and what refers to those."""
-        refers: dict[Digest, list[Digest]] = {}
-        for digest, manifest in manifests.items():
-            subject = subject_of(manifest)
-            if subject:
-                refers.setdefault(subject, []).append(digest)
-        needed: set[Digest] = set()
-        waiting = [entry.digest for entry in self._listing.tags.values()]
-        while waiting:
-            digest = waiting.pop()
-            if digest in needed or digest not in manifests:
-                continue
-            needed.add(digest)
-            waiting.extend(child.digest for child in manifests[digest].children)
-            waiting.extend(refers.get(digest, ()))
-        return needed
-
-
-def _parts(manifest: Manifest) -> Iterable[Digest]:
-    """What a manifest names that a registry must have."""
-    return [part.digest for part in (*manifest.children, *manifest.blobs)]
 
 
 def _read(index: Path) -> Listing:

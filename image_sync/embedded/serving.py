@@ -5,18 +5,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import msgspec
 from anyio import to_thread
 
 from image_sync.embedded.app import Access, application
 from image_sync.embedded.store import Store, opened
 from image_sync.embedded.uploads import Uploads
-from image_sync.events import Emit, GarbageCollected, RegistryServed
+from image_sync.events import Emit, GarbageCollected, RegistryServed, Warned
 from image_sync.runtime.beside import beside
+from image_sync.runtime.certificate import Certificate
 from image_sync.runtime.serve import REGISTRY, Address, App, serving
 
 GRACE = 3600.0
 """Seconds for which everything stays that somebody counted on last: longer than a push takes from
 its first blob to its manifest. Zot's `gcDelay`."""
+UNREADABLE = (
+    "{} manifests cannot be read, so nothing was removed from their repositories: push them again, "
+    "or delete them"
+)
+"""What to say where `Collected.unreadable` is not 0."""
 _COLLECT_EVERY = 86_400.0
 _EXPIRE_EVERY = 60.0
 
@@ -38,6 +45,7 @@ async def serving_registry(
     address: Address,
     emit: Emit,
     access: Access | None = None,
+    certificate: Certificate | None = None,
     around: Callable[[App], App] | None = None,
 ) -> AsyncIterator[Address]:
     """Serve the repositories below a folder for the time of a block, and tell where.
@@ -50,12 +58,14 @@ async def serving_registry(
         address: Where to listen.
         emit: Takes the events.
         access: Who may do what.
+        certificate: What it shows; it speaks TLS then.
         around: Puts something before the application that sees every request and answer.
 
     Raises:
         StoreInUseError: Another process has the folder; the block is not entered.
         StoreError: It cannot be used; the block is not entered.
-        ListenError: The address cannot be had; the block is not entered.
+        ListenError: The address cannot be had or the certificate not be used; the block is not
+            entered.
     """
     with opened(root) as store:
         uploads = Uploads()
@@ -63,7 +73,8 @@ async def serving_registry(
         app = around(app) if around else app
         tidying = [] if access and access.read_only else [_Tidying(store, uploads, emit).run]
         try:
-            async with serving(app, address, REGISTRY) as found, beside(tidying):
+            profile = msgspec.structs.replace(REGISTRY, certificate=certificate)
+            async with serving(app, address, profile) as found, beside(tidying):
                 store.announce(str(found))
                 emit(RegistryServed(str(found), str(root)))
                 yield found
@@ -80,9 +91,19 @@ class _Tidying:
     async def run(self) -> None:
         """Give up stale uploads each minute, and collect once a day, for ever."""
         while True:
-            if self._store.since_collected() >= _COLLECT_EVERY:
-                found = await to_thread.run_sync(self._store.collect, GRACE, abandon_on_cancel=True)
-                if any(found):
-                    self._emit(GarbageCollected(*found))
+            try:
+                await self._collect()
+            except OSError as error:
+                text = f"what nothing needs could not be removed: {error}; it is tried again"
+                self._emit(Warned("registry", text))
             await anyio.sleep(_EXPIRE_EVERY)
             self._uploads.expire()
+
+    async def _collect(self) -> None:
+        if self._store.since_collected() < _COLLECT_EVERY:
+            return
+        found = await to_thread.run_sync(self._store.collect, GRACE, abandon_on_cancel=True)
+        if found.manifests or found.blobs:
+            self._emit(GarbageCollected(found.manifests, found.blobs, found.size))
+        if found.unreadable:
+            self._emit(Warned("registry", UNREADABLE.format(found.unreadable)))

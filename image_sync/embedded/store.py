@@ -7,6 +7,7 @@ lies within what belongs to another.
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +19,11 @@ from image_sync.embedded.repository import INDEX, LAYOUT, Collected, Repository
 from image_sync.errors import StoreError, StoreInUseError
 from image_sync.oci import Digest
 from image_sync.oci.reference import parse_path
+from image_sync.runtime.files import make_folder_durably
 
 _LOCK = ".image-sync.lock"
 _COLLECTED = ".image-sync.collected"
-"""A file that is touched whenever what nothing needs was removed."""
+"""A file that is touched whenever what nothing needs is removed."""
 _LONGEST_ADDRESS = 64
 """Bytes; an IPv6 address with its port has 47."""
 _RESERVED = frozenset({BLOBS, INDEX, LAYOUT, "cache.db", "meta.db"})
@@ -42,6 +44,7 @@ class Store:
     def __init__(self, root: Path, lock: int) -> None:
         self.root = root
         self._lock = lock
+        self._making = threading.Lock()
         self._repositories = {
             name: Repository(name, root / name) for name in sorted(_names(root, root))
         }
@@ -74,10 +77,13 @@ class Store:
             RefusedError: That is no name.
         """
         known = self._repositories.get(_checked(name))
-        if known is None:
-            made = Repository.create(name, self.root / name)
-            known = self._repositories.setdefault(name, made)
-        return known
+        if known is not None:
+            return known
+        with self._making:  # or the second would begin anew what the first has pushed into
+            if name not in self._repositories:
+                _refuse_strange(self.root, name)
+                self._repositories[name] = Repository.create(name, self.root / name)
+            return self._repositories[name]
 
     def holder(self, digest: Digest, name: str | None = None) -> Repository | None:
         """A repository that has a blob: that of the name, or any."""
@@ -102,12 +108,12 @@ class Store:
         Args:
             grace: Seconds for which everything stays that somebody counted on last.
         """
+        (self.root / _COLLECTED).touch()  # first: where it fails, too, the next time is in a day
         total = Collected()
         for repository in list(self._repositories.values()):
             found = repository.collect(grace)
             total = Collected(*(a + b for a, b in zip(total, found, strict=True)))
             _remove_old(repository.blobs.uploads, grace)
-        (self.root / _COLLECTED).touch()
         return total
 
     def since_collected(self) -> float:
@@ -145,7 +151,7 @@ def opened(root: Path) -> Iterator[Store]:
         StoreError: It cannot be used.
     """
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder_durably(root.absolute())
         lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise StoreError(f"the folder {root} cannot be used: {error.strerror}") from error
@@ -157,7 +163,8 @@ def opened(root: Path) -> Iterator[Store]:
             where = f" at {address}" if address else ""
             text = f"another image-sync serves the folder {root}{where}: end that one first"
             raise StoreInUseError(text, address) from error
-        store = Store(root, lock)
+        os.ftruncate(lock, 0)  # of a process that was killed
+        store = _read(root, lock)
         yield store
         store.announce("")
     finally:
@@ -176,20 +183,47 @@ def _checked(name: str) -> str:
     return name
 
 
+def _read(root: Path, lock: int) -> Store:
+    try:
+        return Store(root, lock)
+    except OSError as error:
+        raise StoreError(f"{error.filename or root} cannot be read: {error.strerror}") from error
+
+
+def _refuse_strange(root: Path, name: str) -> None:
+    """Refuse a name where something else stands: a file, or a link that leads elsewhere."""
+    path = root
+    for part in name.split("/"):
+        path /= part
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            text = f"{path.relative_to(root)} is something else than a repository here"
+            raise RefusedError(Code.NAME_INVALID, text)
+
+
 def _names(root: Path, folder: Path) -> Iterator[str]:
-    """The repositories in a folder and below."""
-    for entry in os.scandir(folder):
-        if not entry.is_dir() or entry.name.startswith(".") or entry.name in _RESERVED:
-            continue
-        path = Path(entry.path)
-        if (path / INDEX).is_file() and (path / LAYOUT).is_file():
-            yield str(path.relative_to(root))
-        yield from _names(root, path)
+    """The repositories in a folder and below; links are not followed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            name = str(path.relative_to(root))
+            if not _is_name(name) or not entry.is_dir(follow_symlinks=False):
+                continue
+            if (path / INDEX).is_file() and (path / LAYOUT).is_file():
+                yield name
+            yield from _names(root, path)
+
+
+def _is_name(text: str) -> bool:
+    try:
+        _checked(text)
+    except RefusedError:
+        return False
+    return True
 
 
 def _remove_old(folder: Path, seconds: float) -> None:
     with suppress(FileNotFoundError):
         for file in os.scandir(folder):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone meanwhile, or a folder, which is not ours
                 if time.time() - file.stat(follow_symlinks=False).st_mtime > seconds:
                     Path(file.path).unlink()

@@ -17,9 +17,11 @@ from image_sync.embedded.repository import Repository
 from image_sync.oci import Digest
 from image_sync.runtime.files import make_folder_durably
 
-OPEN = 1_000
-"""Uploads at once: each is a file and an open descriptor. The builtin engine has a few for each of
-its copies."""
+OPEN = 256
+"""Uploads at once: each is an open descriptor, of which a process often has 1,024, and as many for
+connections. The builtin engine has a few uploads for each of its copies."""
+LINGERING = 60.0
+"""Seconds after which an upload that nobody went on with may make room for another."""
 IDLE = 3600.0
 """Seconds after which an upload that nobody went on with is given up: Zot's `gcDelay`."""
 LARGEST = 1 << 40
@@ -54,18 +56,22 @@ class Upload:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW
         self._file = os.open(self._path, flags, 0o644)
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes | bytearray) -> None:
         """Take some bytes more.
 
         Raises:
             RefusedError: It would be too large.
-            OSError: They cannot be written; the upload can only be given up then.
+            OSError: They cannot be written: none of them came.
         """
         if self.size + len(content) > self._largest:
             raise RefusedError(Code.SIZE_INVALID, f"a blob may have {self._largest} bytes at most")
         left = memoryview(content)
-        while left:
-            left = left[os.write(self._file, left) :]
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError:
+            os.ftruncate(self._file, self.size)  # or what is hashed is not what is in the file
+            raise
         self._hash.update(content)
         self.size += len(content)
 
@@ -131,7 +137,7 @@ class Uploads:
             RefusedError: There are too many.
         """
         if len(self._open) >= self._most:
-            self.expire()
+            self._make_room()
         if len(self._open) >= self._most:
             text = f"{self._most} uploads are open: finish or cancel some"
             raise RefusedError(Code.TOOMANYREQUESTS, text, headers={"Retry-After": "60"})
@@ -161,15 +167,22 @@ class Uploads:
 
     def expire(self) -> int:
         """Give up those that nobody went on with; tells how many."""
-        before = self._clock() - self._idle
-        stale = [
-            upload
-            for upload in self._open.values()
-            if upload.used_at < before and not upload.turn.locked()
-        ]
+        stale = self._resting(self._idle)
         for upload in stale:
             self.end(upload)
         return len(stale)
+
+    def _make_room(self) -> None:
+        """Give up the one that nobody went on with for the longest time."""
+        for upload in self._resting(min(LINGERING, self._idle))[:1]:
+            self.end(upload)
+
+    def _resting(self, seconds: float) -> list[Upload]:
+        """Those that no request had for so long, the longest first."""
+        before = self._clock() - seconds
+        known = list(self._open.values())  # threads begin others meanwhile
+        resting = [each for each in known if each.used_at < before and not each.turn.locked()]
+        return sorted(resting, key=lambda each: each.used_at)
 
     def close(self) -> None:
         """Give up all of them."""

@@ -105,11 +105,17 @@ def _describe_failure(event: events.AttemptFailed | events.EngineFailed) -> tupl
 
 
 def _where_to_pull(event: events.RegistryServed | events.RegistryShared) -> str:
-    pull = f"docker pull {event.address}/NAME:TAG"
+    pull = f"docker pull {_named(event.address)}/NAME:TAG"
     if isinstance(event, events.RegistryShared):
         return f"the registry over {event.root} is served by another image-sync: {pull}"
     ends = f" while this runs; {event.afterwards} serves it afterwards" if event.afterwards else ""
     return f"a registry over {event.root}: {pull}{ends}"
+
+
+def _named(address: str) -> str:
+    """An address that can be asked: others name those that stand for all of a machine's."""
+    host, _, port = address.rpartition(":")
+    return f"HOST:{port}" if host in {"0.0.0.0", "[::]"} else address  # noqa: S104 - no binding
 
 
 def _describe_process(event: _ProcessEvent) -> tuple[int, str, Fields]:

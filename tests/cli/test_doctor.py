@@ -145,8 +145,8 @@ def test_the_sample_in_the_readme_is_what_it_prints(
     }
     for real, name in names.items():
         printed = printed.replace(real, name)
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    _, _, rest = readme.partition("$ image-sync doctor\n")
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    _, _, rest = page.partition("$ image-sync doctor\n")
     assert _alike(printed) == _alike(rest.partition("```")[0])
 
 

@@ -20,6 +20,7 @@ from image_sync.model import (
     Verified,
 )
 from image_sync.observe import EventLog, log
+from image_sync.observe.lines import describe
 from image_sync.oci import Digest
 from tests.cli.test_exit_codes import SPEC
 
@@ -148,3 +149,10 @@ def test_lines_of_a_pass_carry_its_id_and_the_image(stream: io.StringIO) -> None
     assert (last["image"], last["tag"], last["registry"]) == ("a.example/a", "1", "a.example")
     assert (last["error"], last["error_kind"]) == ("source: down", "network")
     assert last["duration_ms"] == 250
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:5050", "[::]:5050"])
+def test_a_registry_for_everybody_is_not_pulled_from_an_address_of_nobody(address: str) -> None:
+    """`docker pull 0.0.0.0:5050/...` works nowhere else."""
+    _, text, _ = describe(events.RegistryServed(address, "/srv"))
+    assert text == "a registry over /srv: docker pull HOST:5050/NAME:TAG"

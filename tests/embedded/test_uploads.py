@@ -1,0 +1,154 @@
+"""Blobs on their way in."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from image_sync.embedded.refusal import Code, RefusedError
+from image_sync.embedded.repository import Repository
+from image_sync.embedded.store import opened
+from image_sync.embedded.uploads import Upload, Uploads
+from image_sync.oci import Digest
+from tests.embedded.content import ONE
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    """A repository without manifests."""
+    with opened(tmp_path) as store:
+        yield store.ensure("a")
+
+
+class Clock:
+    """Seconds that go on when they are told."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_the_bytes_that_came_are_a_blob(repository: Repository, algorithm: str) -> None:
+    """Of any algorithm: which it is, is told at the end only."""
+    upload = Upload(repository)
+    upload.append(ONE[:3])
+    upload.append(bytearray(ONE[3:]))
+    digest = Digest.of(ONE, algorithm)
+    upload.finish(digest)
+    assert repository.blobs.path(digest).read_bytes() == ONE
+    assert list(repository.blobs.uploads.iterdir()) == []
+
+
+def test_other_bytes_are_no_blob(repository: Repository) -> None:
+    """And nothing is left of them."""
+    upload = Upload(repository)
+    upload.append(ONE)
+    with pytest.raises(RefusedError) as refused:
+        upload.finish(Digest.of(b"x"))
+    assert refused.value.code is Code.DIGEST_INVALID
+    assert list(repository.blobs) == []
+    assert list(repository.blobs.uploads.iterdir()) == []
+
+
+def test_a_blob_has_a_largest_size(repository: Repository) -> None:
+    """One that never ends would fill the disk."""
+    upload = Upload(repository, largest=4)
+    upload.append(b"1234")
+    with pytest.raises(RefusedError) as refused:
+        upload.append(b"5")
+    assert (refused.value.code, refused.value.status) == (Code.SIZE_INVALID, 413)
+    upload.finish(Digest.of(b"1234"))
+
+
+def test_what_a_full_disk_took_of_a_piece_did_not_come(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the file would have bytes that nobody hashed, under a digest that they do not have."""
+    upload, write = Upload(repository), os.write
+    calls = iter([2])
+
+    def writing(file: int, content: memoryview) -> int:
+        some = next(calls, None)
+        if some is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, content[:some])
+
+    upload.append(ONE[:3])
+    with monkeypatch.context() as patching:
+        patching.setattr(os, "write", writing)
+        with pytest.raises(OSError, match="No space"):
+            upload.append(ONE[3:])
+    assert upload.size == 3
+    upload.append(ONE[3:])
+    upload.finish(Digest.of(ONE))
+    assert repository.blobs.path(Digest.of(ONE)).read_bytes() == ONE
+
+
+def test_an_upload_belongs_to_its_repository(repository: Repository) -> None:
+    """And is known to nobody when it is over."""
+    uploads = Uploads()
+    upload = uploads.begin(repository)
+    assert uploads.find("a", upload.id) is upload
+    for name, given in (("b", upload.id), ("a", "../a"), ("a", "")):
+        with pytest.raises(RefusedError) as refused:
+            uploads.find(name, given)
+        assert refused.value.code is Code.BLOB_UPLOAD_UNKNOWN
+    uploads.end(upload)
+    with pytest.raises(RefusedError):
+        uploads.find("a", upload.id)
+    assert list(repository.blobs.uploads.iterdir()) == []
+
+
+def test_only_so_many_are_open(repository: Repository) -> None:
+    """429 for more, until one ends."""
+    uploads = Uploads(most=2)
+    first, _ = uploads.begin(repository), uploads.begin(repository)
+    with pytest.raises(RefusedError) as refused:
+        uploads.begin(repository)
+    assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "60"})
+    uploads.end(first)
+    uploads.begin(repository)
+    uploads.close()
+
+
+@pytest.mark.anyio
+async def test_what_nobody_goes_on_with_is_given_up(repository: Repository) -> None:
+    """Also where others need its place; but not while a request works on it, however slowly."""
+    clock = Clock()
+    uploads = Uploads(most=3, idle=10.0, clock=clock)
+    stale, fresh, busy = (uploads.begin(repository) for _ in range(3))
+    clock.now = 9.0
+    uploads.find("a", fresh.id)
+    clock.now = 11.0
+    async with busy.turn:
+        uploads.begin(repository)
+        for upload in (fresh, busy):
+            assert uploads.find("a", upload.id) is upload
+        with pytest.raises(RefusedError):
+            uploads.find("a", stale.id)
+    clock.now = 22.0
+    assert uploads.expire() == 3
+    assert list(repository.blobs.uploads.iterdir()) == []
+
+
+def test_what_rests_longest_makes_room_for_another(repository: Repository) -> None:
+    """After a minute, and one for each: or clients that were killed keep others out for an hour."""
+    clock = Clock()
+    uploads = Uploads(most=2, clock=clock)
+    first = uploads.begin(repository)
+    clock.now = 1.0
+    second = uploads.begin(repository)
+    clock.now = 59.0
+    with pytest.raises(RefusedError):
+        uploads.begin(repository)
+    clock.now = 62.0
+    third = uploads.begin(repository)
+    for upload in (second, third):
+        assert uploads.find("a", upload.id) is upload
+    with pytest.raises(RefusedError):
+        uploads.find("a", first.id)
+    uploads.close()
