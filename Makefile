@@ -2,7 +2,8 @@
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv tools test check format demo picture run bench kill soak constraints
+.PHONY: help setup venv tools test check format demo picture run bench kill killregistry fuzz \
+	soak constraints
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -44,6 +45,12 @@ bench: setup ## print figures of speed and memory; ARGS="..." goes to the benchm
 
 kill: setup ## kill -9 whoever takes part in 200 copies; ARGS="..." goes to tests.kill
 	@$(VENV)/python -m tests.kill $(ARGS)
+
+killregistry: setup ## kill -9 the embedded registry amid 200 pushes; ARGS="..." as above
+	@$(VENV)/python -m tests.embedded.killing $(ARGS)
+
+fuzz: setup ## 100,000 hostile requests to the embedded registry; ARGS="..." as above
+	@$(VENV)/python -m tests.embedded.fuzzing $(ARGS)
 
 soak: setup ## 15 minutes of trouble for one running process; ARGS="..." goes to tests.soak
 	@$(VENV)/python -m tests.soak $(ARGS)

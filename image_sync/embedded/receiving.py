@@ -1,5 +1,7 @@
 """The bodies of requests on their way in: manifests whole, blobs piece by piece."""
 
+from collections.abc import Iterable
+
 from anyio import to_thread
 from starlette.requests import Request
 
@@ -8,8 +10,10 @@ from image_sync.embedded.ranges import parse_chunk
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.uploads import Upload, Uploads
 
-_BUFFER = 256 * 1024
-"""Bytes that are written to a file at once."""
+_BUFFER = 1024 * 1024
+"""Bytes that are written to a file at once: a thread is asked once for each."""
+_PIECES = 256
+"""Pieces that are held for that; each has some 50 bytes of its own, and some are of one byte."""
 
 
 async def receive_whole(request: Request, most: int) -> bytes:
@@ -56,16 +60,21 @@ async def receive_blob(request: Request, upload: Upload, uploads: Uploads) -> No
 
 
 async def _append(request: Request, upload: Upload) -> None:
-    buffer = bytearray()
+    pieces, held = list[bytes](), 0
     try:
         async for piece in request.stream():
-            buffer += piece
-            if len(buffer) >= _BUFFER:
-                full, buffer = buffer, bytearray()  # never twice, wherever this is broken off
-                await to_thread.run_sync(upload.append, full)
+            pieces.append(piece)
+            held += len(piece)
+            if held >= _BUFFER or len(pieces) >= _PIECES:
+                full, pieces, held = pieces, [], 0  # never twice, wherever this is broken off
+                await to_thread.run_sync(_append_all, upload, full)
     finally:
-        if buffer:
-            upload.append(buffer)
+        _append_all(upload, pieces)
+
+
+def _append_all(upload: Upload, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        upload.append(piece)
 
 
 def _expected(request: Request, upload: Upload) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from image_sync.embedded.blobs import BLOBS, Blobs
+from image_sync.embedded.blobs import BLOBS, UPLOADS, Blobs
 from image_sync.embedded.listing import Entry, Listing, ListingError
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.relations import Relations
@@ -84,8 +84,9 @@ class Repository:
         """A repository that is new, or the one that is there."""
         if not (folder / INDEX).exists():
             make_folder_durably(folder / BLOBS)
-            write_atomic(folder / LAYOUT, _LAYOUT_CONTENT)
-            write_atomic(folder / INDEX, Listing().dump())
+            make_folder_durably(staging := folder / UPLOADS)
+            write_atomic(folder / LAYOUT, _LAYOUT_CONTENT, staging=staging)
+            write_atomic(folder / INDEX, Listing().dump(), staging=staging)
         return cls(name, folder)
 
     @property
@@ -249,7 +250,9 @@ class Repository:
         return sum(self.blobs.delete(digest) for digest in digests if self.blobs.size(digest))
 
     def _replace(self, listing: Listing) -> None:
-        write_atomic(self._folder / INDEX, listing.dump())
+        # Beside blobs, what a crash leaves is collected.
+        make_folder_durably(self.blobs.uploads)
+        write_atomic(self._folder / INDEX, listing.dump(), staging=self.blobs.uploads)
         self._listing = listing
 
     def _manifest(self, digest: Digest) -> Manifest | None:

@@ -56,7 +56,7 @@ class Upload:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW
         self._file = os.open(self._path, flags, 0o644)
 
-    def append(self, content: bytes | bytearray) -> None:
+    def append(self, content: bytes) -> None:
         """Take some bytes more.
 
         Raises:

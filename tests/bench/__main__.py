@@ -17,13 +17,15 @@ from tests.bench.noop import race as noop_race
 from tests.bench.noop.sample import Kind
 from tests.bench.push import PushError
 from tests.bench.servers import StartError
+from tests.bench.serving import figures as serving_figures
+from tests.bench.serving import race as serving_race
 
 _ROOT = Path(__file__).parents[2]
 _TOOLS = _ROOT / ".tools" / "bin"
 _IMAGE_SYNC = _ROOT / ".venv" / "bin" / "image-sync"
 
 _Found = tuple[str, bytes]  # a table, and JSON
-_EVERY = (["noop"], ["platform"], ["copy"], ["blob"])
+_EVERY = (["noop"], ["platform"], ["copy"], ["blob"], ["serve"])
 
 
 class _MissingError(Exception):
@@ -82,6 +84,15 @@ def _copied(sketches: tuple[Sketch, ...], options: argparse.Namespace, at_hand: 
     return copy_figures.as_table(report), as_json(report)
 
 
+def _serve(options: argparse.Namespace, at_hand: Programs) -> _Found:
+    _require(at_hand, serving_race.PROGRAMS)
+    plan = serving_race.Plan(
+        options.megabytes, options.many, options.at_once, options.rounds, options.folder
+    )
+    report = serving_race.measured(plan, at_hand)
+    return serving_figures.as_table(report), as_json(report)
+
+
 def _require(at_hand: Programs, names: Sequence[str]) -> None:
     if missing := at_hand.missing(names):
         raise _MissingError(f"not there yet: {', '.join(map(str, missing))}")
@@ -95,21 +106,36 @@ def _parser() -> argparse.ArgumentParser:
     )
     benchmarks = parser.add_subparsers(metavar="BENCHMARK", required=True)
 
-    def add(name: str, about: str, latencies_ms: tuple[float, ...]) -> argparse.ArgumentParser:
+    def plain(name: str, about: str) -> argparse.ArgumentParser:
         benchmark = benchmarks.add_parser(name, help=about, description=about)
         option = benchmark.add_argument
         option("--rounds", type=int, default=3, help="measured passes of each (%(default)s)")
-        shown = ",".join(f"{one:g}" for one in latencies_ms)
-        option("--latency-ms", type=_latencies, default=latencies_ms, help=f"round trips ({shown})")
         option("--json", type=Path, metavar="FILE", help="write all runs to this file too")
         option("--image-sync", type=Path, default=_IMAGE_SYNC)
+        return benchmark
+
+    def add(name: str, about: str, latencies_ms: tuple[float, ...]) -> argparse.ArgumentParser:
+        benchmark = plain(name, about)
+        option = benchmark.add_argument
+        shown = ",".join(f"{one:g}" for one in latencies_ms)
+        option("--latency-ms", type=_latencies, default=latencies_ms, help=f"round trips ({shown})")
         return benchmark
 
     _add_noop(add("noop", "a pass in which nothing has changed", (0.0, 40.0)))
     _add_platform(add("platform", "such a pass, one platform of each index wanted", (40.0,)))
     _add_copy(add("copy", "40 images of 4 families into an empty cache", (0.0, 40.0)))
     _add_blob(add("blob", "an image with one large layer into an empty cache", (0.0,)))
+    _add_serve(plain("serve", "blobs into the embedded registry and out of it"))
     return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--megabytes", type=float, default=500.0, help="of one blob (%(default)s)")
+    add("--many", type=int, default=50, help="blobs that are as large together (%(default)s)")
+    add("--at-once", type=int, default=4, help="of the many (%(default)s)")
+    add("--folder", type=Path, help="store here, and not in memory")
+    parser.set_defaults(measure=_serve)
 
 
 def _add_noop(parser: argparse.ArgumentParser) -> None:

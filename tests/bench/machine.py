@@ -66,18 +66,19 @@ def setting(programs: Programs, names: Sequence[str]) -> Setting:
 
 
 @contextmanager
-def scratch(needed_bytes: int) -> Iterator[Path]:
-    """A folder with that much room, in memory if there is enough of it.
+def scratch(needed_bytes: int, wanted: Path | None = None) -> Iterator[Path]:
+    """A folder with that much room, in memory if there is enough of it, or in a folder.
 
     Raises:
         RoomError: Neither memory nor the folder of temporary files has it.
     """
-    for parent in (_MEMORY, Path(tempfile.gettempdir())):
+    for parent in [wanted] if wanted else [_MEMORY, Path(tempfile.gettempdir())]:
         if os.access(parent, os.W_OK) and shutil.disk_usage(parent).free >= needed_bytes:
             break
     else:
         raise RoomError(
-            f"{needed_bytes / _GIB:.1f} GiB are free neither in {_MEMORY} nor in $TMPDIR"
+            f"{needed_bytes / _GIB:.1f} GiB are not free in "
+            f"{wanted or f'{_MEMORY} and not in $TMPDIR'}"
         )
     with tempfile.TemporaryDirectory(prefix="image-sync-bench-", dir=parent) as folder:
         yield Path(folder)

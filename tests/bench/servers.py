@@ -10,9 +10,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 _START_SECONDS = 20.0  # a registry listens within milliseconds; this is for a busy machine
 _STOP_SECONDS = 10.0  # after SIGTERM, before SIGKILL
@@ -23,13 +24,31 @@ class StartError(Exception):
     """A server of the benchmark did not come up."""
 
 
+class Serving(NamedTuple):
+    """A registry that runs.
+
+    Attributes:
+        host: HOST:PORT.
+        pid: Its process.
+    """
+
+    host: str
+    pid: int
+
+
 @contextmanager
 def distribution(program: Path, folder: Path, address: str) -> Iterator[str]:
     """HOST:PORT of a CNCF distribution registry over a new folder, on plain HTTP."""
+    with serving_distribution(program, folder, address) as serving:
+        yield serving.host
+
+
+@contextmanager
+def serving_distribution(program: Path, folder: Path, address: str) -> Iterator[Serving]:
+    """A CNCF distribution registry over a new folder, on plain HTTP."""
     folder.mkdir()
-    host, log_file = f"{address}:{_free_port(address)}", folder / "log"
-    configuration = folder / "config.json"  # JSON is YAML too
-    configuration.write_text(
+    host, configuration = f"{address}:{_free_port(address)}", folder / "config.json"
+    configuration.write_text(  # JSON is YAML too
         json.dumps(
             {
                 "version": 0.1,
@@ -39,14 +58,29 @@ def distribution(program: Path, folder: Path, address: str) -> Iterator[str]:
             }
         )
     )
+    command: list[str | Path] = [program, "serve", configuration]
+    with _serving(command, host, folder / "log") as serving:
+        yield serving
+
+
+@contextmanager
+def serving_embedded(program: Path, folder: Path, address: str) -> Iterator[Serving]:
+    """The embedded registry of an image-sync over a new folder, on plain HTTP."""
+    folder.mkdir()
+    host = f"{address}:{_free_port(address)}"
+    command: list[str | Path] = [program, "serve", "--root", folder / "store", "--listen", host]
+    with _serving(command, host, folder / "log") as serving:
+        yield serving
+
+
+@contextmanager
+def _serving(command: Sequence[str | Path], host: str, log_file: Path) -> Iterator[Serving]:
     with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            [program, "serve", configuration], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         with _ending(process):
             if not _answers(host):
-                raise StartError(f"{program} did not start: {log_file.read_text()[-500:]}")
-            yield host
+                raise StartError(f"{command[0]} did not start: {log_file.read_text()[-500:]}")
+            yield Serving(host, process.pid)
 
 
 class Proxy:

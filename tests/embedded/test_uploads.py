@@ -1,8 +1,9 @@
 """Blobs on their way in."""
 
 import errno
-import os
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,23 @@ class Clock:
         return self.now
 
 
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file of this process grows beyond that, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_the_bytes_that_came_are_a_blob(repository: Repository, algorithm: str) -> None:
     """Of any algorithm: which it is, is told at the end only."""
     upload = Upload(repository)
     upload.append(ONE[:3])
-    upload.append(bytearray(ONE[3:]))
+    upload.append(ONE[3:])
     digest = Digest.of(ONE, algorithm)
     upload.finish(digest)
     assert repository.blobs.path(digest).read_bytes() == ONE
@@ -64,28 +76,16 @@ def test_a_blob_has_a_largest_size(repository: Repository) -> None:
     upload.finish(Digest.of(b"1234"))
 
 
-def test_what_a_full_disk_took_of_a_piece_did_not_come(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_full_disk_took_of_a_piece_did_not_come(repository: Repository) -> None:
     """Or the file would have bytes that nobody hashed, under a digest that they do not have."""
-    upload, write = Upload(repository), os.write
-    calls = iter([2])
-
-    def writing(file: int, content: memoryview) -> int:
-        some = next(calls, None)
-        if some is None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(file, content[:some])
-
-    upload.append(ONE[:3])
-    with monkeypatch.context() as patching:
-        patching.setattr(os, "write", writing)
-        with pytest.raises(OSError, match="No space"):
-            upload.append(ONE[3:])
-    assert upload.size == 3
-    upload.append(ONE[3:])
-    upload.finish(Digest.of(ONE))
-    assert repository.blobs.path(Digest.of(ONE)).read_bytes() == ONE
+    upload = Upload(repository)
+    upload.append(b"first ")
+    with files_of_at_most(10), pytest.raises(OSError) as failed:  # noqa: PT011 - by its number
+        upload.append(b"a piece that does not fit")
+    assert (failed.value.errno, upload.size) == (errno.EFBIG, 6)
+    upload.append(b"2")
+    upload.finish(Digest.of(b"first 2"))
+    assert repository.blobs.path(Digest.of(b"first 2")).read_bytes() == b"first 2"
 
 
 def test_an_upload_belongs_to_its_repository(repository: Repository) -> None:

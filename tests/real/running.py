@@ -94,6 +94,12 @@ class RunningRegistry:
         if self._recorder is not None:
             self._recorder.go_away()
 
+    def stop(self) -> None:
+        """End it in order; its clients are refused."""
+        self._child.stop()
+        if self._recorder is not None:
+            self._recorder.go_away()
+
     def restart(self) -> None:
         """Start it again, on the same port and over the same storage."""
         self._child.kill()
