@@ -18,7 +18,7 @@ tools: venv
 
 test: setup ## set up, check, and run all tests; ARGS="..." goes to pytest
 	@$(MAKE) --no-print-directory check
-	$(VENV)/python -m pytest $(ARGS)
+	$(VENV)/python -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 check: venv ## format, lint, types, import contracts
 	$(VENV)/ruff format --check

@@ -129,13 +129,19 @@ class _Hosting:
 
     async def _succeed(self) -> None:
         """Serve it as soon as the process that serves it has ended."""
+        told = ""
         while True:
             await anyio.sleep(_LOOK)
             try:
                 async with self._serving():
                     await anyio.sleep_forever()
-            except (StoreError, ListenError):
-                continue  # the other goes on, or has not quite ended
+            except StoreInUseError:
+                told = ""  # the other goes on
+            except (StoreError, ListenError) as error:
+                if str(error) != told:
+                    told = str(error)
+                    text = f"nobody serves the embedded registry now: {told}; it is tried again"
+                    self._emit(Warned("cache", text))
 
     def _serving(self) -> AbstractAsyncContextManager[object]:
         # Imported here: a pass into a registry elsewhere needs no server.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio.abc import TaskStatus
 
 from image_sync import config
 from image_sync.embedded import opened, serving_registry
@@ -29,6 +30,7 @@ class Scene:
         port: Where it is served.
         events: What was told.
         serves: That this process serves it was told.
+        warned: There was a warning.
         environ: The environment.
     """
 
@@ -37,6 +39,7 @@ class Scene:
         self.port = free_port("127.0.0.1")
         self.events: list[Event] = []
         self.serves = anyio.Event()
+        self.warned = anyio.Event()
         self.environ: dict[str, str] = {}
 
     @property
@@ -57,6 +60,8 @@ class Scene:
         self.events.append(event)
         if isinstance(event, RegistryServed):
             self.serves.set()
+        if isinstance(event, Warned):
+            self.warned.set()
 
     @asynccontextmanager
     async def served(self, root: Path | None = None, host: str = "127.0.0.1") -> AsyncIterator[str]:
@@ -177,6 +182,33 @@ async def test_when_the_one_that_serves_it_ends_the_one_that_needs_it_serves_it(
                 await scene.serves.wait()
             assert await scene.answers()
     assert not await scene.answers()
+
+
+async def test_one_that_cannot_be_served_after_the_other_ended_is_a_warning(scene: Scene) -> None:
+    """With the reason, once; and it is served as soon as it can be."""
+    over, index = anyio.Event(), scene.root / "a" / "index.json"
+
+    async def serve(*, task_status: TaskStatus[None]) -> None:
+        async with scene.served():
+            task_status.started()
+            await over.wait()
+
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(serve)
+        async with scene.hosted():
+            index.parent.mkdir()
+            (index.parent / "oci-layout").touch()
+            index.write_text("[")
+            over.set()
+            with anyio.fail_after(30):
+                await scene.warned.wait()
+                mended = index.with_name("mended")
+                mended.write_text("{}")
+                mended.replace(index)  # at once: half a file would be another reason
+                await scene.serves.wait()
+    warnings = [event.message for event in scene.events if isinstance(event, Warned)]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"nobody serves the embedded registry now: {index} cannot be ")
 
 
 async def test_one_that_is_served_elsewhere_is_refused(scene: Scene) -> None:

@@ -21,6 +21,19 @@ LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 OUTPUTS = ("json", "table")
 _CONFIG_SUFFIXES = {".yaml", ".yml"}
+_MEANT = {
+    "help": "--help says what there is",
+    "once": "--once makes one pass",
+    "sync": "--once makes one pass, and without it passes go on until it is stopped",
+    "start": "without one, passes go on until it is stopped; leave it out",
+    "daemon": "without one, passes go on until it is stopped; leave it out",
+    "pull": "--once with the names of images copies them",
+    "copy": "--once with the names of images copies them",
+    "validate": "config validate looks at the configuration",
+    "show": "config show prints the configuration",
+    "schema": "config schema prints the configuration's schema",
+}
+"""What people type who know other programs; none of them is an image that anybody has."""
 _CLOSE = 0.75
 """How alike a word must be to a verb to be taken for a slip: one letter of five."""
 
@@ -180,6 +193,8 @@ def refuse_misplaced(references: Sequence[str]) -> None:
         if name in commands.keys() - verbs:
             text = f"{name} is no verb: image-sync makes passes without one, so leave it out"
             raise click.UsageError(text)
+        if name in _MEANT:
+            raise click.UsageError(f"{name} is no verb: {_MEANT[name]}")
         if name in verbs:
             raise click.UsageError(f"{name} is a verb and comes first: image-sync {name} …")
         if Path(name).suffix in _CONFIG_SUFFIXES or Path(name).is_file():

@@ -1,6 +1,5 @@
 """The embedded registry alone, for `image-sync serve`; loads a server, which other verbs do not."""
 
-import ipaddress
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,16 +21,19 @@ from image_sync.embedded import (
     serving_registry,
 )
 from image_sync.errors import ConfigError, ListenError, Problem, StoreError
+from image_sync.events import Stopped, Warned
 from image_sync.observe import EventLog
 from image_sync.observe.quantities import human_bytes
 from image_sync.runtime.certificate import Certificate, context_of
-from image_sync.runtime.serve import Address
+from image_sync.runtime.serve import Address, is_loopback
 from image_sync.runtime.signals import ENDING, Ending, acting_on
 
 _UNSAFE = (
-    "{} can be reached from other machines, and anybody there could change images: name accounts "
-    "with --auth-file, or say --insecure-public"
+    "{} can be reached from other machines, and anybody there could use it: name accounts with "
+    "--auth-file, or say --insecure-public"
 )
+
+_IN_CLEAR = "passwords travel in clear: --tls-cert and --tls-key have it speak TLS"
 
 
 class Wanted(NamedTuple):
@@ -49,7 +51,7 @@ def until_stopped(wanted: Wanted) -> int:
     """Serve until a signal ends the process."""
     address = _address(wanted.listen)
     accounts = read_accounts(wanted.auth_file) if wanted.auth_file else None
-    if not (accounts or wanted.insecure_public or wanted.read_only or _is_private(address)):
+    if not (accounts or wanted.insecure_public or is_loopback(address)):
         raise ConfigError([Problem(_UNSAFE.format(wanted.listen), path="--listen")])
     access = Access(accounts=accounts, read_only=wanted.read_only)
     with _told_of_folder():
@@ -60,7 +62,7 @@ def until_stopped(wanted: Wanted) -> int:
 def collect_garbage(root: Path | None) -> int:
     """Remove what nothing needs."""
     folder = _root(root)
-    with _told_of_folder(), opened(folder) as store:
+    with _told_of_folder(), opened(folder, make=False) as store:
         try:
             found = store.collect(GRACE)
         except OSError as error:
@@ -68,7 +70,7 @@ def collect_garbage(root: Path | None) -> int:
             raise StoreError(text) from error
     text = (
         f"removed {found.manifests} manifests and {found.blobs} files: "
-        f"{human_bytes(found.size)} are free"
+        f"{human_bytes(found.size)} freed"
     )
     if found.unreadable:
         text = f"{text}\n{UNREADABLE.format(found.unreadable)}"
@@ -99,6 +101,8 @@ async def _serve(
         StoreError: The folder cannot be used.
     """
     emit, over = EventLog(), anyio.Event()
+    if access.accounts and certificate is None and not is_loopback(address):
+        emit(Warned("registry", _IN_CLEAR))
     ending = Ending(lambda _: over.set())
     try:
         async with (
@@ -106,6 +110,7 @@ async def _serve(
             serving_registry(root, address, emit, access, certificate),
         ):
             await over.wait()
+        emit(Stopped(signal=ending.signal))
     except ListenError as error:
         raise ConfigError([Problem(str(error), path="--listen")]) from error
 
@@ -143,8 +148,3 @@ def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
         given, wanted = ("--tls-cert", "--tls-key") if chain else ("--tls-key", "--tls-cert")
         raise ConfigError([Problem(f"it wants {wanted}, too", path=given)])
     return None
-
-
-def _is_private(address: Address) -> bool:
-    """True if only this machine can reach it."""
-    return bool(address.host) and ipaddress.ip_address(address.host).is_loopback

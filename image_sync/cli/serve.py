@@ -35,7 +35,7 @@ from image_sync.cli.options import with_log
     type=click.Path(path_type=Path, dir_okay=False),
     help="Private key of the certificate, PEM, without a password.",
 )
-@click.option("--insecure-public", is_flag=True, help="Let everybody on the network change images.")
+@click.option("--insecure-public", is_flag=True, help="Let everybody on the network use it.")
 @click.option("--read-only", is_flag=True, help="Serve what is there, and change nothing.")
 @click.option("--gc", "collect", is_flag=True, help="Remove what nothing needs, and end.")
 @with_log

@@ -89,7 +89,10 @@ def _located(location: str | None, environ: Mapping[str, str]) -> tuple[Path, st
         if _exists(Path(name)):
             return Path(name), ""
     places = " or ".join(DEFAULTS)
-    text = f"no configuration: name one with --config or {VARIABLE}, or write {places}"
+    text = (
+        f"no configuration: name one with --config or {VARIABLE}, or write {places}; "
+        "image-sync demo shows what it does without one"
+    )
     raise ConfigError([Problem(text)])
 
 

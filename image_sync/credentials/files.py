@@ -42,7 +42,9 @@ def _in_folder(folder: Path) -> Path:
     return next((folder / name for name in _NAMES if (folder / name).exists()), folder / _NAMES[0])
 
 
-class _Loaded(NamedTuple):
+class Loaded(NamedTuple):
+    """A file as it was read last."""
+
     stamp: tuple[int, int, int] | None  # mtime in ns, size, inode; None: not there
     config: DockerConfig | None
     problem: str | None
@@ -52,9 +54,9 @@ class Files:
     """Parsed files, read again when they changed."""
 
     def __init__(self) -> None:
-        self._loaded: dict[Path, _Loaded] = {}
+        self._loaded: dict[Path, Loaded] = {}
 
-    def get(self, path: Path, *, again: bool = False) -> _Loaded:
+    def get(self, path: Path, *, again: bool = False) -> Loaded:
         """A file as it is now; where it broke since, its last good content with the problem.
 
         Args:
@@ -66,18 +68,18 @@ class Files:
         if known is not None and known.stamp == stamp and not again:
             return known
         try:
-            loaded = _Loaded(stamp, parse_config(_read(path)), None)
+            loaded = Loaded(stamp, parse_config(_read(path)), None)
         except FileNotFoundError:
-            loaded = _Loaded(stamp, None, "there is no such file")
+            loaded = Loaded(stamp, None, "there is no such file")
         except OSError as error:
-            loaded = _Loaded(stamp, _last(known), f"it cannot be read: {error.strerror}")
+            loaded = Loaded(stamp, _last(known), f"it cannot be read: {error.strerror}")
         except BrokenFile as error:
-            loaded = _Loaded(stamp, _last(known), str(error))
+            loaded = Loaded(stamp, _last(known), str(error))
         self._loaded[path] = loaded
         return loaded
 
 
-def _last(known: _Loaded | None) -> DockerConfig | None:
+def _last(known: Loaded | None) -> DockerConfig | None:
     return known.config if known else None
 
 

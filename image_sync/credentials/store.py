@@ -13,7 +13,7 @@ import anyio
 
 from image_sync.credentials.credential import Credential
 from image_sync.credentials.dockerconfig import DockerConfig
-from image_sync.credentials.files import Files, Place, default_places
+from image_sync.credentials.files import Files, Loaded, Place, default_places
 from image_sync.credentials.helper import HelperFailed, ask_helper, find_helper
 from image_sync.credentials.keys import Key
 from image_sync.events import CredentialsFound, Emit, Warned
@@ -129,7 +129,7 @@ class CredentialStore:
     def _candidates(self, host: str, path: str, *, again: bool) -> Iterator[_Candidate]:
         for place in self._places(host):
             loaded = self._files.get(place.path, again=again)
-            if loaded.problem and (place.configured or place.expected or loaded.config):
+            if loaded.problem and _is_to_be_told(place, loaded):
                 self._warn(str(place.path), loaded.problem)
             if loaded.config is not None:
                 yield from _matches(place.path, loaded.config, host, path)
@@ -158,8 +158,7 @@ class CredentialStore:
         places = (*self._host_places.values(), *self._configured, *default_places(self._environ))
         for place in dict.fromkeys(places):
             loaded = self._files.get(place.path)
-            missing = loaded.stamp is None
-            if loaded.problem and (place.configured or place.expected or not missing):
+            if loaded.problem and _is_to_be_told(place, loaded):
                 message = f"docker config file: {loaded.problem}"
                 yield FileProblem(str(place.path), message, place.configured)
             for name in sorted(loaded.config.helper_names) if loaded.config else ():
@@ -179,6 +178,11 @@ class CredentialStore:
         if (where, problem) not in self._told:
             self._told.add((where, problem))
             self._emit(Warned(subject="credentials", message=f"{printable(where)}: {problem}"))
+
+
+def _is_to_be_told(place: Place, loaded: Loaded) -> bool:
+    """Whether what is wrong with a file is: not that one is missing where nobody looks for it."""
+    return place.configured or place.expected or loaded.stamp is not None
 
 
 def _credential(found: Found | None) -> Credential | None:

@@ -131,6 +131,8 @@ class Life:
             return "it was told to end"
         if not self._generations:
             return "it is starting"
+        # What is being copied was checked at both sides.
+        self._reached |= any(generation.runner.copies for generation in self._generations)
         return None if self._reached or not self._specs else "the cache has not answered yet"
 
     async def _go_on(self) -> None:

@@ -17,6 +17,7 @@ from image_sync.embedded.reading import DamagedBlobError, OpenBlob, Reading
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.uploads import Upload
 from image_sync.oci import Digest
+from image_sync.oci.reference import host_name, parse_host
 
 _PAGE = 1_000
 """Entries of one answer at most, and where nothing is said."""
@@ -101,6 +102,26 @@ def is_known(request: Request, digest: Digest) -> bool:
     told = request.headers.get("If-None-Match", "")
     known = {tag.strip().removeprefix("W/") for tag in told.split(",")}
     return bool({etag(digest), "*"} & known)
+
+
+def is_own_name(host: str) -> bool:
+    """True if a Host is this machine's: no page from elsewhere can have a browser send it.
+
+    A name that somebody may have rented (DNS rebinding) has a dot, and none of the endings that
+    nobody can rent: `.localhost` (RFC 6761, section 6.3) and `.internal` (ICANN's resolution
+    2024.07.29.06), which Docker and podman use for the machine that containers run on.
+
+    Args:
+        host: The field; empty for a client that sends none, as no browser does.
+    """
+    if not host:
+        return True
+    try:
+        name = host_name(parse_host(host))
+    except ValueError:
+        return False
+    is_address = name.startswith("[") or name.replace(".", "").isdigit()
+    return is_address or "." not in name or name.endswith((".localhost", ".internal"))
 
 
 def whereabouts(upload: Upload) -> dict[str, str]:

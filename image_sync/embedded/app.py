@@ -8,6 +8,7 @@ the path (`calls.py`), ranges (`ranges.py`), digests.
 import errno
 from collections.abc import Awaitable, Callable
 
+import anyio
 import msgspec
 from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +23,7 @@ from image_sync.embedded.answers import (
     created,
     etag,
     is_known,
+    is_own_name,
     json_of,
     page_of,
     refused,
@@ -57,6 +59,7 @@ from image_sync.runtime.unforeseen import place_of
 _READS = frozenset({"GET", "HEAD"})
 _VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
 """By which Docker tells a registry from other servers."""
+_TELL_EVERY = 60.0
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -66,10 +69,12 @@ class Access(msgspec.Struct, frozen=True):
     Attributes:
         accounts: Who may do anything; everybody if None.
         read_only: Nothing may be changed.
+        local: Only this machine can reach it.
     """
 
     accounts: Accounts | None = None
     read_only: bool = False
+    local: bool = False
 
 
 def application(
@@ -93,6 +98,7 @@ class _Registry:
         self._emit = emit
         self._access = access
         self._reading = Reading(self._tell_damage)
+        self._told: dict[str, float] = {}  # when each warning was told last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -123,6 +129,10 @@ class _Registry:
         if "Origin" in request.headers:
             raise RefusedError(Code.DENIED, "web pages may not use this registry")
         accounts = self._access.accounts
+        host = request.headers.get("Host", "")
+        if self._access.local and not accounts and not is_own_name(host):
+            text = f"{host} is no name of this machine: ask for its address"
+            raise RefusedError(Code.DENIED, text)
         if accounts and not await accounts.admit(request.headers.get("Authorization", "")):
             headers = {"WWW-Authenticate": 'Basic realm="image-sync", charset="UTF-8"'}
             raise RefusedError(Code.UNAUTHORIZED, "name and password are needed", headers=headers)
@@ -297,7 +307,8 @@ class _Registry:
             origin = self._origin(digest, request.query_params.get("from"))
             if origin is not None and await to_thread.run_sync(_mount, digest, origin, repository):
                 return created(name, digest)
-        upload = await to_thread.run_sync(self._uploads.begin, repository)
+        # In this thread: another could close one that a request has just gone on with.
+        upload = self._uploads.begin(repository)
         if "digest" not in request.query_params or mounted:
             return accepted(upload)
         try:
@@ -318,19 +329,25 @@ class _Registry:
     async def _upload(self, method: str, request: Request, upload: Upload) -> Response:
         async with upload.turn:
             self._uploads.find(upload.repository.name, upload.id)  # another may have ended it
-            match method:
-                case "GET":
-                    return accepted(upload, 204)
-                case "PATCH":
-                    await receive_blob(request, upload, self._uploads)
-                    return accepted(upload)
-                case "PUT":
-                    return await self._finish(request, upload)
-                case "DELETE":
-                    self._uploads.end(upload)
-                    return Response(status_code=204)
-                case _:
-                    raise unsupported(method)
+            try:
+                return await self._go_on(method, request, upload)
+            finally:
+                self._uploads.note(upload)  # however long it took
+
+    async def _go_on(self, method: str, request: Request, upload: Upload) -> Response:
+        match method:
+            case "GET":
+                return accepted(upload, 204)
+            case "PATCH":
+                await receive_blob(request, upload, self._uploads)
+                return accepted(upload)
+            case "PUT":
+                return await self._finish(request, upload)
+            case "DELETE":
+                self._uploads.end(upload)
+                return Response(status_code=204)
+            case _:
+                raise unsupported(method)
 
     async def _finish(self, request: Request, upload: Upload) -> Response:
         """Take the rest of a blob, and keep it if it is what it should be."""
@@ -352,12 +369,21 @@ class _Registry:
     def _failed(self, error: OSError) -> Response:
         full = error.errno in _NO_SPACE
         text = "no space left on device" if full else f"the disk failed: {error.strerror}"
-        self._emit(Warned("registry", f"{self._store.root}: {text}"))
+        self._warn(f"{self._store.root}: {text}")
         return refused(RefusedError(Code.DENIED, text, status=507 if full else 500))
 
     def _tell_damage(self, name: str, digest: Digest) -> None:
         text = f"{name} has {digest} damaged on the disk: it is not served until it is pushed again"
-        self._emit(Warned("registry", text))
+        self._warn(text)
+
+    def _warn(self, text: str) -> None:
+        """Tell the same once a minute at most: who asks again and again could fill the log."""
+        now = anyio.current_time()
+        recent = {each: at for each, at in self._told.items() if now - at < _TELL_EVERY}
+        if text not in recent:
+            recent[text] = now
+            self._emit(Warned("registry", text))
+        self._told = recent
 
 
 def _mount(digest: Digest, origin: Repository, target: Repository) -> bool:

@@ -3,7 +3,8 @@
 OCI image spec 1.1, image-layout.md, section Blobs. A file appears under its name whole, synced and
 with the bytes that its name says, or not at all; one that is written anew replaces what was there,
 so that what a disk has damaged is mended by pushing it again. All of it blocks: to be called in
-threads, but for `size`, which is one look at the file system.
+threads, but for `size`, `touch` and `open`, which are one look at the file system, and `read`: a
+manifest has some kilobytes as a rule, and 4 MiB at most.
 
 What is being written is in `.uploads`: Zot gives up collecting where something else than content is
 beside content.
@@ -43,6 +44,11 @@ class Blobs:
         self._folder = folder / BLOBS
         self.uploads = folder / UPLOADS
 
+    def prepare_uploads(self) -> Path:
+        """The folder for what is being written, which is there from now on."""
+        make_folder_durably(self.uploads)
+        return self.uploads
+
     def path(self, digest: Digest) -> Path:
         """Where the content with that digest is, if it is there."""
         return self._folder / digest.algorithm / digest.hex
@@ -80,6 +86,7 @@ class Blobs:
 
     def take(self, digest: Digest, file: Path) -> None:
         """Keep a file that is synced, and whose digest the caller has computed."""
+        os.utime(file)  # first: its bytes may have come long ago
         move_durably(file, self._place(digest))
 
     def link(self, digest: Digest, file: Path) -> None:
@@ -88,8 +95,8 @@ class Blobs:
         Raises:
             FileNotFoundError: It is not there.
         """
+        os.utime(file, follow_symlinks=False)  # first, or it could be collected between the two
         link_durably(file, self._place(digest), self.uploads)
-        self.touch(digest)
 
     def touch(self, digest: Digest) -> None:
         """Note that somebody counts on it from now on."""
@@ -125,5 +132,5 @@ class Blobs:
     def _place(self, digest: Digest) -> Path:
         path = self.path(digest)
         make_folder_durably(path.parent)
-        make_folder_durably(self.uploads)
+        self.prepare_uploads()
         return path

@@ -9,11 +9,12 @@ Changes block and exclude each other: to be called in threads. Reading what is l
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from image_sync.embedded.blobs import BLOBS, UPLOADS, Blobs
+from image_sync.embedded.blobs import BLOBS, Blobs
 from image_sync.embedded.listing import Entry, Listing, ListingError
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.relations import Relations
@@ -76,6 +77,7 @@ class Repository:
         self.blobs = Blobs(folder)
         self._folder = folder
         self._changing = threading.RLock()
+        self._closed = False
         self._listing = _read(folder / INDEX)
         self._known: Relations | None = None
 
@@ -84,10 +86,15 @@ class Repository:
         """A repository that is new, or the one that is there."""
         if not (folder / INDEX).exists():
             make_folder_durably(folder / BLOBS)
-            make_folder_durably(staging := folder / UPLOADS)
+            staging = Blobs(folder).prepare_uploads()
             write_atomic(folder / LAYOUT, _LAYOUT_CONTENT, staging=staging)
             write_atomic(folder / INDEX, Listing().dump(), staging=staging)
         return cls(name, folder)
+
+    def close(self) -> None:
+        """Have it changed no more; waits for the change that is being made."""
+        with self._changing:
+            self._closed = True
 
     @property
     def is_empty(self) -> bool:
@@ -127,7 +134,7 @@ class Repository:
         elif not digest.matches(content):
             raise RefusedError(Code.DIGEST_INVALID, f"the manifest is not {digest}")
         entry = Entry.make(digest, manifest.media_type, len(content))
-        with self._changing:
+        with self._change():
             self._require_parts(manifest)
             self._keep(entry, content, tags)
             if self._known is not None:
@@ -140,7 +147,7 @@ class Repository:
         Raises:
             RefusedError: It is not here, or an index that is here needs it.
         """
-        with self._changing:
+        with self._change():
             entry = self.find(name)
             if entry is None:
                 raise RefusedError(Code.MANIFEST_UNKNOWN, f"{self.name} has no {name}")
@@ -157,7 +164,7 @@ class Repository:
         Raises:
             RefusedError: It is not here, or a manifest that is here needs it.
         """
-        with self._changing:
+        with self._change():
             if self.blobs.size(digest) is None or digest in self._listing.manifests:
                 raise RefusedError(Code.BLOB_UNKNOWN, f"{self.name} has no blob {digest}")
             self._refuse_if_needed(digest)
@@ -179,7 +186,7 @@ class Repository:
             grace: Seconds for which everything stays that somebody counted on last, with all that
                 it needs.
         """
-        with self._changing:
+        with self._change():
             found = {digest: self._manifest(digest) for digest in self._listing.manifests}
             unreadable = sum(manifest is None for manifest in found.values())
             unreadable += len(self._listing.strange)
@@ -197,6 +204,18 @@ class Repository:
                     size += self.blobs.delete(digest)
                     loose += 1
             return Collected(len(gone), len(gone) + loose, size)
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Exclude other changes.
+
+        Raises:
+            RefusedError: It is closed: what is listed here may be out of date by now.
+        """
+        with self._changing:
+            if self._closed:
+                raise RefusedError(Code.DENIED, "the registry is ending", status=503)
+            yield
 
     def _keep(self, entry: Entry, content: bytes, tags: Sequence[str]) -> None:
         """Have a manifest on the disk, and then listed; what is so already is not written again."""
@@ -250,9 +269,8 @@ class Repository:
         return sum(self.blobs.delete(digest) for digest in digests if self.blobs.size(digest))
 
     def _replace(self, listing: Listing) -> None:
-        # Beside blobs, what a crash leaves is collected.
-        make_folder_durably(self.blobs.uploads)
-        write_atomic(self._folder / INDEX, listing.dump(), staging=self.blobs.uploads)
+        staging = self.blobs.prepare_uploads()
+        write_atomic(self._folder / INDEX, listing.dump(), staging=staging)
         self._listing = listing
 
     def _manifest(self, digest: Digest) -> Manifest | None:

@@ -14,7 +14,7 @@ from image_sync.embedded.uploads import Uploads
 from image_sync.events import Emit, GarbageCollected, RegistryServed, Warned
 from image_sync.runtime.beside import beside
 from image_sync.runtime.certificate import Certificate
-from image_sync.runtime.serve import REGISTRY, Address, App, serving
+from image_sync.runtime.serve import REGISTRY, Address, App, is_loopback, serving
 
 GRACE = 3600.0
 """Seconds for which everything stays that somebody counted on last: longer than a push takes from
@@ -54,7 +54,7 @@ async def serving_registry(
     sooner than that.
 
     Args:
-        root: The folder; made if it is not there.
+        root: The folder; made if it is not there, unless nothing may be changed.
         address: Where to listen.
         emit: Takes the events.
         access: Who may do what.
@@ -67,11 +67,13 @@ async def serving_registry(
         ListenError: The address cannot be had or the certificate not be used; the block is not
             entered.
     """
-    with opened(root) as store:
+    read_only = access is not None and access.read_only
+    with opened(root, make=not read_only) as store:
         uploads = Uploads()
+        access = msgspec.structs.replace(access or Access(), local=is_loopback(address))
         app = application(store, uploads, emit, access)
         app = around(app) if around else app
-        tidying = [] if access and access.read_only else [_Tidying(store, uploads, emit).run]
+        tidying = [] if read_only else [_Tidying(store, uploads, emit).run]
         try:
             profile = msgspec.structs.replace(REGISTRY, certificate=certificate)
             async with serving(app, address, profile) as found, beside(tidying):
@@ -92,12 +94,12 @@ class _Tidying:
         """Give up stale uploads each minute, and collect once a day, for ever."""
         while True:
             try:
+                self._uploads.expire()
                 await self._collect()
             except OSError as error:
                 text = f"what nothing needs could not be removed: {error}; it is tried again"
                 self._emit(Warned("registry", text))
             await anyio.sleep(_EXPIRE_EVERY)
-            self._uploads.expire()
 
     async def _collect(self) -> None:
         if self._store.since_collected() < _COLLECT_EVERY:

@@ -5,6 +5,7 @@ before they become paths, and none may be that of a layout's own files, so that 
 lies within what belongs to another.
 """
 
+import errno
 import fcntl
 import os
 import threading
@@ -24,6 +25,9 @@ from image_sync.runtime.files import make_folder_durably
 _LOCK = ".image-sync.lock"
 _COLLECTED = ".image-sync.collected"
 """A file that is touched whenever what nothing needs is removed."""
+_UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC}
+_TRIES, _BETWEEN = 3, 0.005
+"""How often the lock is tried, and seconds between: a look takes microseconds."""
 _LONGEST_ADDRESS = 64
 """Bytes; an IPv6 address with its port has 47."""
 _RESERVED = frozenset({BLOBS, INDEX, LAYOUT, "cache.db", "meta.db"})
@@ -45,14 +49,26 @@ class Store:
         self.root = root
         self._lock = lock
         self._making = threading.Lock()
+        self._closed = False
         self._repositories = {
             name: Repository(name, root / name) for name in sorted(_names(root, root))
         }
 
     def announce(self, address: str) -> None:
-        """Tell other processes of ours where it is served."""
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, address.encode("ascii"), 0)
+        """Tell other processes of ours where it is served; where that cannot be written, nobody."""
+        with suppress(OSError):  # a full disk, or one that is only read
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, address.encode("ascii"), 0)
+
+    def close(self) -> None:
+        """Have nothing changed any more, for the folder may be another process's from now on.
+
+        It waits for changes that are being made in threads, which may outlast what began them.
+        """
+        with self._making:
+            self._closed = True
+            for each in self._repositories.values():
+                each.close()
 
     def names(self) -> list[str]:
         """The repositories that have a manifest, in the order of their bytes."""
@@ -81,6 +97,8 @@ class Store:
             return known
         with self._making:  # or the second would begin anew what the first has pushed into
             if name not in self._repositories:
+                if self._closed:
+                    raise RefusedError(Code.DENIED, "the registry is ending", status=503)
                 _refuse_strange(self.root, name)
                 self._repositories[name] = Repository.create(name, self.root / name)
             return self._repositories[name]
@@ -140,35 +158,68 @@ def served_by(root: Path) -> str | None:
 
 
 @contextmanager
-def opened(root: Path) -> Iterator[Store]:
+def opened(root: Path, *, make: bool = True) -> Iterator[Store]:
     """A store that no other process of ours has, for the time of a block.
 
     Args:
-        root: Its folder; it is made if it is not there.
+        root: Its folder.
+        make: Whether it is made if it is not there.
 
     Raises:
         StoreInUseError: Another process has it.
-        StoreError: It cannot be used.
+        StoreError: It cannot be used, or is not there.
     """
     try:
-        make_folder_durably(root.absolute())
-        lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        if make:
+            make_folder_durably(root.absolute())
+        lock = _open_lock(root, make=make)
     except OSError as error:
         raise StoreError(f"the folder {root} cannot be used: {error.strerror}") from error
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(lock)
         except OSError as error:
             address = served_by(root)
             where = f" at {address}" if address else ""
             text = f"another image-sync serves the folder {root}{where}: end that one first"
             raise StoreInUseError(text, address) from error
-        os.ftruncate(lock, 0)  # of a process that was killed
         store = _read(root, lock)
-        yield store
-        store.announce("")
+        store.announce("")  # what a process said that was killed
+        try:
+            yield store
+            store.announce("")
+        finally:
+            store.close()
     finally:
         os.close(lock)
+
+
+def _take(lock: int) -> None:
+    """Lock the lock; not refused because somebody looks just now who has it (`served_by`).
+
+    Raises:
+        OSError: Another process has it.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_BETWEEN)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _open_lock(root: Path, *, make: bool) -> int:
+    """What is locked: a file, or the folder itself where nothing can be written and nothing has to.
+
+    Raises:
+        OSError: The folder is not there, or cannot be written to.
+    """
+    try:
+        return os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        if make or error.errno not in _UNWRITABLE:
+            raise
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def _checked(name: str) -> str:

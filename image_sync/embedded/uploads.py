@@ -111,7 +111,7 @@ class Upload:
 
 
 class Uploads:
-    """The uploads of a registry; of the event loop's thread, but for what writes.
+    """The uploads of a registry; of the event loop's thread alone.
 
     Args:
         most: How many may be open.
@@ -157,8 +157,12 @@ class Uploads:
             raise RefusedError(
                 Code.BLOB_UPLOAD_UNKNOWN, f"{repository} has no such upload: begin anew"
             )
-        upload.used_at = self._clock()
+        self.note(upload)
         return upload
+
+    def note(self, upload: Upload) -> None:
+        """A request has it, or had it until now."""
+        upload.used_at = self._clock()
 
     def end(self, upload: Upload) -> None:
         """It is finished, or nobody may go on with it."""
@@ -180,7 +184,7 @@ class Uploads:
     def _resting(self, seconds: float) -> list[Upload]:
         """Those that no request had for so long, the longest first."""
         before = self._clock() - seconds
-        known = list(self._open.values())  # threads begin others meanwhile
+        known = self._open.values()
         resting = [each for each in known if each.used_at < before and not each.turn.locked()]
         return sorted(resting, key=lambda each: each.used_at)
 

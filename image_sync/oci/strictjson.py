@@ -8,7 +8,6 @@ bounds are ours: no real manifest comes near them. What is written here is read 
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -80,10 +79,11 @@ def _encodable(text: str) -> None:
 
 
 def _unique(keys: Iterable[str]) -> None:
-    every = list(keys)
-    if len(set(every)) < len(every):  # counted only then: a manifest has room for a million objects
-        key, _ = Counter(every).most_common(1)[0]
-        raise ValueError(f"JSON key {quoted(key)} stands twice in one object")
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise ValueError(f"JSON key {quoted(key)} stands twice in one object")
+        seen.add(key)
 
 
 def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:

@@ -86,7 +86,8 @@ def make_folder_durably(folder: Path) -> None:
     """
     if folder.is_dir():
         return
-    make_folder_durably(folder.parent)
+    if folder.parent != folder and not folder.parent.exists():
+        make_folder_durably(folder.parent)
     folder.mkdir(exist_ok=True)
     _sync_folder(folder.parent)
 

@@ -4,6 +4,7 @@ Not here: what is served (`server/`).
 """
 
 import asyncio
+import ipaddress
 import logging
 import os
 import socket
@@ -90,6 +91,11 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback(address: Address) -> bool:
+    """True if only this machine can reach it."""
+    return bool(address.host) and ipaddress.ip_address(address.host).is_loopback
 
 
 @asynccontextmanager

@@ -179,6 +179,14 @@ async def test_it_is_ready_once_the_cache_has_answered_and_until_it_ends() -> No
         assert alive.life.ready() == "it was told to end"
 
 
+async def test_it_is_ready_as_soon_as_it_copies() -> None:
+    """A first pass over large images takes long; whoever copies has asked the cache."""
+    script = Script(copies={"a": [stuck]})
+    async with living(scope(image("a"), pull_timeout_secs=5000), script) as alive:
+        await alive.at(1.0)
+        assert alive.life.ready() is None
+
+
 async def test_an_image_whose_check_took_too_long_does_not_make_it_ready() -> None:
     """Nobody knows whether the cache is there."""
     script = Script({"a": [stuck]})

@@ -74,6 +74,8 @@ CASES = [
     ),
     pytest.param(VALID, ["--onse", "-c", "c.yaml"], ["--onse", "--once"], id="misspelled-flag"),
     pytest.param(VALID, ["chek"], ["chek", "check"], id="misspelled-verb"),
+    pytest.param(VALID, ["once"], ["once is no verb", "--once"], id="flag-without-dashes"),
+    pytest.param(VALID, ["help"], ["--help"], id="help-without-dashes"),
     pytest.param(VALID, ["check", "c.yaml"], ["--config c.yaml"], id="file-without-flag"),
     pytest.param(
         VALID.replace("127.0.0.2:9", "{path: /dev/null/images}"),

@@ -85,13 +85,15 @@ def test_with_an_account_file_only_accounts_get_in(program: Program, tmp_path: P
         assert registry.finish(signal.SIGTERM).code == 0
 
 
-@pytest.mark.parametrize("flag", ["--read-only", "--insecure-public"])
-def test_who_says_so_serves_everybody(program: Program, flag: str) -> None:
+@pytest.mark.parametrize("more", [(), ("--read-only",)], ids=["pushes", "read-only"])
+def test_who_says_so_serves_everybody(program: Program, more: tuple[str, ...]) -> None:
     """Read-only, nobody can change anything."""
-    with running(program, "serve", "--root", "images", "--listen", ":0", flag) as registry:
+    (program.directory / "images").mkdir()
+    options = ("--insecure-public", *more)
+    with running(program, "serve", "--root", "images", "--listen", ":0", *options) as registry:
         port = address_of(registry).rpartition(":")[2]
         status = ask(f"127.0.0.1:{port}", "POST", "/v2/a/blobs/uploads/")
-        assert status == (405 if flag == "--read-only" else 202)
+        assert status == (405 if more else 202)
 
 
 def test_it_is_served_over_tls(program: Program, authority: Authority) -> None:
@@ -111,7 +113,7 @@ def test_what_nothing_needs_is_removed_on_demand(tmp_path: Path) -> None:
         push(repository, image(), "1", blobs=[ONE])
         os.utime(repository.blobs.path(Digest.of(ONE)), (1, 1))
     ended = run(tmp_path, "serve", "--gc", "--root", "images")
-    assert (ended.code, ended.stdout) == (0, "removed 0 manifests and 1 files: 9 B are free\n")
+    assert (ended.code, ended.stdout) == (0, "removed 0 manifests and 1 files: 9 B freed\n")
     with opened(tmp_path / "images") as store:
         path = store.find("a").blobs.path(Digest.of(image()))
     path.write_bytes(b"{}")
@@ -138,10 +140,13 @@ def test_a_folder_that_is_served_is_left_alone(program: Program, tmp_path: Path)
         pytest.param(["--listen", "192.0.2.1:5050"], ["--auth-file"], id="public"),
         pytest.param(["--listen", ":5050"], ["--auth-file", "--insecure-public"], id="everywhere"),
         pytest.param(
-            ["--listen", "192.0.2.1:0", "--read-only"],
+            ["--listen", "192.0.2.1:0", "--insecure-public"],
             ["--listen", "cannot listen on 192.0.2.1:0"],
             id="not-of-this-machine",
         ),
+        pytest.param(["--listen", ":5050", "--read-only"], ["--insecure-public"], id="to-read"),
+        pytest.param(["--root", "absent", "--read-only"], ["--root", "absent"], id="nothing-there"),
+        pytest.param(["--root", "absent", "--gc"], ["--root", "absent"], id="nothing-to-collect"),
         pytest.param(["--auth-file", "absent"], ["absent cannot be read"], id="no-file"),
         pytest.param(["--auth-file", "plain"], ["plain:2 is not", "htpasswd -B"], id="no-bcrypt"),
         pytest.param(["--root", "plain"], ["plain"], id="folder-is-a-file"),

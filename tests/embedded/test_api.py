@@ -334,3 +334,37 @@ async def test_web_pages_are_kept_out(registry: Served, method: str) -> None:
     for path in ("/v2/", "/v2/a/blobs/uploads/"):
         answer = await registry.ask(method, path, "Origin: http://pages.test", body=b"")
         assert (answer.status, codes(answer)) == (403, ["DENIED"])
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        pytest.param("127.0.0.1:5050", 200, id="address"),
+        pytest.param("[::1]:5050", 200, id="ipv6"),
+        pytest.param("localhost:5050", 200, id="localhost"),
+        pytest.param("zot:5000", 200, id="no-dot"),
+        pytest.param("host.docker.internal:5050", 200, id="from-a-container"),
+        pytest.param("pages.test:5050", 403, id="rented"),
+        pytest.param("127.0.0.1.pages.test", 403, id="rented-and-clever"),
+        pytest.param("a b", 403, id="no-name"),
+    ],
+)
+async def test_pages_cannot_read_under_a_name_that_they_rent(
+    tmp_path: Path, host: str, status: int
+) -> None:
+    """DNS rebinding: the page's own name leads to this machine, and the browser sees one site."""
+    async with served(tmp_path, Access(local=True)) as registry:
+        sent = f"GET /v2/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        assert (await exchange(registry.address, sent.encode())).status == status
+
+
+async def test_a_damaged_manifest_is_told_once_and_not_for_every_request(
+    registry: Served,
+) -> None:
+    """Whoever asks again and again could fill the log."""
+    digest = await registry.push("1")
+    path = registry.store.find("a").blobs.path(digest)
+    path.write_bytes(b"x" * path.stat().st_size)
+    for _ in range(3):
+        assert (await registry.get("/v2/a/manifests/1")).status == 404
+    assert len(registry.events) == 1

@@ -59,6 +59,9 @@ def upload(store: Store, name: str, content: bytes) -> None:
         coming.drop()
 
 
+LAYOUT = {"blobs", ".uploads", "index.json", "oci-layout"}
+
+
 def live(store: Store, told: Tags) -> None:
     """Push, move a tag, delete, mount, collect; tell what was acknowledged, when it was."""
 
@@ -98,6 +101,8 @@ def assert_whole(root: Path) -> Tags:
                 assert put(repository, content).digest == entry.digest  # needs all its parts
                 found[name, tag] = entry.digest
         assert store.collect(-1.0).unreadable == 0
+        for name in store.names():
+            assert {each.name for each in (root / name).iterdir()} <= LAYOUT
     return found
 
 

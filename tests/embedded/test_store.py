@@ -15,7 +15,7 @@ import pytest
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.repository import Repository
 from image_sync.embedded.store import Store, opened, served_by
-from image_sync.errors import StoreError
+from image_sync.errors import StoreError, StoreInUseError
 from image_sync.oci import Digest
 from tests.embedded.content import CONFIG, ONE, image, push, put
 
@@ -295,3 +295,91 @@ def test_a_manifest_needs_its_blobs_in_its_own_repository(store: Store) -> None:
     with pytest.raises(RefusedError) as refused:
         put(store.ensure("b"), image(), "1")
     assert refused.value.code is Code.MANIFEST_BLOB_UNKNOWN
+
+
+def test_nothing_changes_once_another_process_may_have_the_folder(root: Path) -> None:
+    """A thread that goes on would write the tags that it knows, and lose those pushed since."""
+    with opened(root) as former:
+        late = former.ensure("a")
+        push(late, image(), "1")
+    with opened(root) as store:
+        put(store.find("a"), image(subject=ONE), "2")
+        for change in (
+            lambda: put(late, image(subject=CONFIG), "3"),
+            lambda: late.delete("1"),
+            lambda: late.delete_blob(Digest.of(CONFIG)),
+            lambda: late.collect(-1.0),
+            lambda: former.ensure("b"),
+        ):
+            with pytest.raises(RefusedError) as refused:
+                change()
+            assert refused.value.status == 503
+    with opened(root) as store:
+        assert store.find("a").tags() == ["1", "2"]
+
+
+def test_what_is_being_changed_is_waited_for_at_the_end(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in a thread that nobody waits for: collecting is one, and a disk may take long."""
+    syncing, synced, order, sync = threading.Event(), threading.Event(), list[str](), os.fsync
+    with opened(root) as store:
+        push(store.ensure("a"), image(), "1")
+
+        def change() -> None:
+            put(store.find("a"), image(subject=ONE), "2")
+            order.append("changed")
+
+        def close() -> None:
+            store.close()
+            order.append("closed")
+
+        changing, closing = threading.Thread(target=change), threading.Thread(target=close)
+
+        def slow(file: int) -> None:
+            if threading.current_thread() is changing:
+                syncing.set()
+                synced.wait(5)
+            sync(file)
+
+        monkeypatch.setattr(os, "fsync", slow)
+        changing.start()
+        syncing.wait(5)
+        closing.start()
+        closing.join(0.1)  # it would be over by then if it did not wait
+        synced.set()
+        changing.join()
+        closing.join()
+    assert order == ["changed", "closed"]
+
+
+def test_what_nobody_may_change_needs_no_lock_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is mounted to be read, from behind an air gap; one that writes is refused."""
+    with opened(tmp_path) as store:
+        store.ensure("a")
+    (tmp_path / ".image-sync.lock").unlink()
+    opening = os.open
+
+    def reading(path: object, flags: int, *more: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return opening(path, flags, *more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patching:
+        patching.setattr(os, "open", reading)
+        with opened(tmp_path, make=False) as store:
+            store.announce("127.0.0.1:5050")  # nobody is told
+            assert store.find("a").name == "a"
+            with pytest.raises(StoreInUseError), opened(tmp_path, make=False):
+                pass
+        with pytest.raises(StoreError, match="Read-only"), opened(tmp_path):
+            pass
+
+
+def test_what_is_only_read_is_not_made(tmp_path: Path) -> None:
+    """A slip in its name would be an empty registry."""
+    with pytest.raises(StoreError, match="No such file"), opened(tmp_path / "absent", make=False):
+        pass
+    assert not (tmp_path / "absent").exists()

@@ -1,13 +1,16 @@
 """Blobs on their way in."""
 
 import errno
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
+from image_sync.embedded.app import application
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.repository import Repository
 from image_sync.embedded.store import opened
@@ -133,6 +136,48 @@ async def test_what_nobody_goes_on_with_is_given_up(repository: Repository) -> N
     clock.now = 22.0
     assert uploads.expire() == 3
     assert list(repository.blobs.uploads.iterdir()) == []
+
+
+@pytest.mark.anyio
+async def test_an_upload_rests_from_the_end_of_its_last_request(
+    tmp_path: Path,
+) -> None:
+    """Not from its begin: a large blob takes long, and is finished by another request."""
+    clock = Clock()
+    uploads = Uploads(idle=10.0, clock=clock)
+    with opened(tmp_path) as store:
+        upload = uploads.begin(store.ensure("a"))
+        path = f"/v2/a/blobs/uploads/{upload.id}"
+        scope = {
+            "type": "http",
+            "method": "PATCH",
+            "path": path,
+            "headers": [],
+            "query_string": b"",
+        }
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            clock.now = 60.0
+            return {"type": "http.request", "body": ONE, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await application(store, uploads, lambda _: None)(scope, receive, send)
+        assert sent[0]["status"] == 202
+        assert uploads.expire() == 0
+        uploads.close()
+
+
+def test_a_blob_is_new_when_it_is_finished(repository: Repository) -> None:
+    """However long ago its last bytes came: its manifest may take an hour from then on."""
+    upload = Upload(repository)
+    upload.append(ONE)
+    for file in repository.blobs.uploads.iterdir():
+        os.utime(file, (0, 0))
+    upload.finish(Digest.of(ONE))
+    assert repository.blobs.age(Digest.of(ONE)) < 3600.0
 
 
 def test_what_rests_longest_makes_room_for_another(repository: Repository) -> None:

@@ -54,7 +54,7 @@ async def read_all(stream: SocketStream) -> bytes:
 
 def request(path: str, method: str = "GET", *fields: str) -> bytes:
     """A request after which the server closes."""
-    lines = (f"{method} {path} HTTP/1.1", "Host: a.example", "Connection: close", *fields)
+    lines = (f"{method} {path} HTTP/1.1", "Host: a", "Connection: close", *fields)
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
 
 
