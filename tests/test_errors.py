@@ -45,7 +45,7 @@ def test_every_hint_is_advice(kind: ErrorKind) -> None:
     assert hint == ImageSyncError("x", kind).hint
 
 
-@pytest.mark.parametrize("kind", NEVER_AGAIN)
+@pytest.mark.parametrize("kind", sorted(NEVER_AGAIN))
 def test_what_another_attempt_cannot_help_is_not_tried_again(kind: ErrorKind) -> None:
     """A refusal is an answer; asking again costs quota, locks accounts, or hides a bug."""
     assert not TRAITS[kind].retryable
