@@ -30,6 +30,8 @@ from image_sync.sync.roles import Checks, Copies, Limits, Looks
 
 MAX_ATTEMPTS = 3
 """Attempts at one image in one pass."""
+_TOGETHER = 0.1
+"""Seconds within which images were put together: thousands are, and their time is over at once."""
 
 
 class Runner:
@@ -130,9 +132,10 @@ class Runner:
                 self._more = anyio.Event()
                 await self._more.wait()
                 continue
-            await anyio.sleep(oldest.put_at + seconds - self._clock())
+            await anyio.sleep(max(0.0, oldest.put_at + seconds - self._clock()))
+            over = self._clock() - seconds + _TOGETHER
             for item in list(self._items.values()):
-                if item.put_at <= oldest.put_at and not item.cut_off:
+                if item.put_at <= over and not item.cut_off:
                     self.end(out_of_time, item.spec)
 
     def _queue(self, item: Item, lane: Lane[Item], delay: float = 0.0) -> None:

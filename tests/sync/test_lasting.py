@@ -5,6 +5,7 @@ In virtual time, with scripted checks and copies: what they stand for is tested 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 
 import anyio
 import anyio.lowlevel
@@ -316,3 +317,25 @@ async def test_each_image_has_its_time_from_when_it_came() -> None:
         (160.0, "d", over),
         (1100.0, "a", over),
     ]
+
+
+async def test_images_that_were_put_together_are_out_of_time_together() -> None:
+    """A clock goes on while thousands are put, and again while they are given up."""
+    ticks = count()
+    script = Script(checks={tag: [stuck] for tag in ("a", "b", "c")})
+    limits = Limits(concurrency=2, check_concurrency=64, timeout=100.0, lasting=True)
+    results: list[SyncResult] = []
+    runner = Runner(
+        *(script, script, script),
+        limits,
+        lambda _: None,
+        results.append,
+        clock=lambda: anyio.current_time() + next(ticks) * 1e-3,
+    )
+    async with anyio.create_task_group() as tasks:
+        for spec in named("a", "b", "c"):
+            runner.put(spec)
+        tasks.start_soon(runner.run)
+        await anyio.sleep(110.0)
+        assert [result.reason for result in results] == [Reason.PASS_TIMEOUT] * 3
+        runner.close()
