@@ -193,8 +193,8 @@ def _root(entry: EmbeddedEntry, environ: Mapping[str, str]) -> Path:
         return Path(entry.path)
     try:
         return default_root(environ)
-    except RuntimeError as error:
-        text = "this account has no home folder: name one, as in --cache '{path: /srv/registry}'"
+    except StoreError as error:
+        text = f"{error}, as in --cache '{{path: /srv/registry}}'"
         raise ConfigError([Problem(text, path="cache_registry.path")]) from error
 
 

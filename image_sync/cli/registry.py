@@ -61,12 +61,11 @@ def until_stopped(wanted: Wanted) -> int:
 
 def collect_garbage(root: Path | None) -> int:
     """Remove what nothing needs."""
-    folder = _root(root)
-    with _told_of_folder(), opened(folder, make=False) as store:
+    with _told_of_folder(), opened(_root(root), make=False) as store:
         try:
             found = store.collect(GRACE)
         except OSError as error:
-            text = f"what nothing needs in {folder} could not be removed: {error}"
+            text = f"what nothing needs in {store.root} could not be removed: {error}"
             raise StoreError(text) from error
     text = (
         f"removed {found.manifests} manifests and {found.blobs} files: "

@@ -11,6 +11,7 @@ from anyio import to_thread
 from image_sync.embedded.app import Access, application
 from image_sync.embedded.store import Store, opened
 from image_sync.embedded.uploads import Uploads
+from image_sync.errors import StoreError
 from image_sync.events import Emit, GarbageCollected, RegistryServed, Warned
 from image_sync.runtime.beside import beside
 from image_sync.runtime.certificate import Certificate
@@ -33,9 +34,15 @@ def default_root(environ: Mapping[str, str]) -> Path:
 
     Args:
         environ: The environment.
+
+    Raises:
+        StoreError: This account has no place for it.
     """
     data = environ.get("XDG_DATA_HOME", "")
-    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
+    try:
+        base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise StoreError("this account has no home folder: name one") from error
     return base / "image-sync" / "registry"
 
 

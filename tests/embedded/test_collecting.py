@@ -1,31 +1,16 @@
 """What is removed: exactly what nothing needs, once nobody has counted on it for a while."""
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from image_sync.embedded.repository import Collected, Repository
-from image_sync.embedded.store import Store, opened
+from image_sync.embedded.store import Store
 from image_sync.oci import Digest
 from tests.embedded.content import CONFIG, LAYER, ONE, OTHER, described, image, index, push, put
 
 GRACE = 3600.0
 OLD = 1_000_000_000  # seconds since 1970: long ago
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store without repositories."""
-    with opened(tmp_path / "root") as store:
-        yield store
-
-
-@pytest.fixture
-def repository(store: Store) -> Repository:
-    """A repository without manifests."""
-    return store.ensure("lab/app")
 
 
 def age(repository: Repository, *but: Digest) -> None:

@@ -2,33 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from image_sync.embedded.listing import REF_NAME
 from image_sync.embedded.refusal import Code, RefusedError
 from image_sync.embedded.repository import INDEX, Repository
-from image_sync.embedded.store import Store, opened
+from image_sync.embedded.store import Store
 from image_sync.errors import StoreError
 from image_sync.oci import Digest
 from image_sync.oci.mediatypes import OCI_INDEX, OCI_MANIFEST
 from image_sync.oci.strictjson import JSON
 from tests.embedded.content import CONFIG, ONE, OTHER, image, index, push, put
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store without repositories."""
-    with opened(tmp_path / "root") as store:
-        yield store
-
-
-@pytest.fixture
-def repository(store: Store) -> Repository:
-    """A repository without manifests."""
-    return store.ensure("lab/app")
 
 
 def again(store: Store, name: str = "lab/app") -> Repository:

@@ -7,9 +7,10 @@ from typing import TypeVar
 import anyio
 import pytest
 
+from image_sync.cli.registry import collect_garbage
 from image_sync.embedded import Access, default_root, served_by, serving_registry
 from image_sync.embedded.store import opened
-from image_sync.errors import ListenError, StoreError
+from image_sync.errors import ConfigError, ListenError, StoreError
 from image_sync.events import Event, GarbageCollected, RegistryServed, Warned
 from image_sync.oci import Digest
 from image_sync.runtime.certificate import Certificate
@@ -161,3 +162,16 @@ async def test_it_speaks_tls_with_a_certificate(tmp_path: Path, authority: Autho
 def test_images_are_where_a_user_keeps_data(environment: dict[str, str], root: str) -> None:
     """XDG Base Directory Specification 0.8: a relative path does not count."""
     assert default_root(environment) == Path(root).expanduser()
+
+
+def test_an_account_without_a_home_folder_has_no_place_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a container whose user is just a number; a clear word, also from the verb."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    with pytest.raises(StoreError, match="no home folder: name one"):
+        default_root({})
+    with pytest.raises(ConfigError, match=r"--root: this account has no home folder"):
+        collect_garbage(None)

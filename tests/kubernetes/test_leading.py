@@ -149,15 +149,20 @@ def holder(cluster: ClusterApi) -> str:
     return name
 
 
+async def ending(cluster: ClusterApi, gate: Gate, daemon: Daemon) -> None:
+    """Return when the process leads, was told to end, and still works."""
+    await working(daemon, gate)
+    terminate()
+    await daemon.until(lambda: daemon.told(Stopping) == 1)
+    assert holder(cluster).startswith("pod_")
+
+
 async def test_one_that_is_told_to_end_gives_the_lease_back_when_it_has(
     cluster: ClusterApi, gate: Gate, daemon: Daemon
 ) -> None:
     """And not before: what is being worked on may take a while."""
     async with running(daemon):
-        await working(daemon, gate)
-        terminate()
-        await daemon.until(lambda: daemon.told(Stopping) == 1)
-        assert holder(cluster).startswith("pod_")
+        await ending(cluster, gate, daemon)
         gate.open()
     assert daemon.leaderships == [(True, "pod"), (False, "")]
     assert holder(cluster) == ""
@@ -168,10 +173,7 @@ async def test_a_lease_that_is_lost_while_a_process_ends_ends_it(
 ) -> None:
     """It does not wait to lead again, and takes nothing from the one that leads."""
     async with running(daemon):
-        await working(daemon, gate)
-        terminate()
-        await daemon.until(lambda: daemon.told(Stopping) == 1)
-        assert holder(cluster).startswith("pod_")
+        await ending(cluster, gate, daemon)
         give(cluster, OTHER)
     assert daemon.leaderships == [(True, "pod"), (False, OTHER)]
     assert daemon.told(ConfigAdopted) == 1
